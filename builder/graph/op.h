@@ -1,0 +1,134 @@
+// The five operations that a build consists of. Pure values: what to do, never how.
+//
+// A front end lowers to these and nothing else. Every field that changes the result enters the
+// vertex's definition key (key_encoding.h); a field that must not is marked "not in the key".
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/digest.h"
+#include "proto/platform.h"
+#include "proto/reference.h"
+
+namespace kiln::graph {
+
+/// The root file system of an image.
+struct ImageSource {
+  Reference reference;  ///< as resolved; not in the key: the manifest says what the content is
+  Digest manifest;
+  Platform platform;
+};
+
+/// Files that the client passed as a directory, filtered. Its key is the content of what is
+/// selected.
+struct LocalSource {
+  std::string name;  ///< which directory: "context", or the name of a named context
+  std::vector<std::string>
+      include;  ///< what the step reads, as copy sources (globs); empty: everything
+  std::vector<std::string> exclude;  ///< ignore patterns (pattern.h), .dockerignore's first
+};
+
+using SourceOp = std::variant<ImageSource, LocalSource>;
+
+/// How /etc/resolv.conf, sockets and interfaces look like to a command.
+enum class Network { standard = 1, host = 2, none = 3 };
+
+/// Something mounted into a command's file system.
+struct BindMount {
+  std::size_t input = 0;     ///< index into the vertex's inputs
+  std::string source = "/";  ///< path inside that input
+  std::string target;
+  bool writable = false;  ///< writes are discarded
+};
+struct TmpfsMount {
+  std::string target;
+  std::uint64_t size_bytes = 0;  ///< 0 is unlimited
+};
+using ExecMount = std::variant<BindMount, TmpfsMount>;
+
+struct Ulimit {
+  std::string name;  ///< "nofile"
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
+/// Runs a command on input 0; its changes are the result.
+struct ExecOp {
+  std::vector<std::string> args;
+  std::vector<std::string> env;  ///< NAME=value, in order
+  std::string working_dir = "/";
+  std::string user;  ///< as USER has it: names are resolved in the file system
+  Network network = Network::standard;
+  bool insecure = false;  ///< RUN --security=insecure
+  std::vector<ExecMount> mounts;
+  std::string hostname;
+  std::vector<std::string> proxy_env;  ///< NAME=value; not in the key
+  std::vector<std::string> add_hosts;  ///< "name:address"; not in the key
+  std::vector<Ulimit> ulimits;         ///< not in the key
+  std::int64_t shm_size_bytes = 0;     ///< 0 is 64 MiB; not in the key
+};
+
+/// An owner as Dockerfile flags write it: "uid[:gid]" or "user[:group]"; names are resolved in the
+/// destination's /etc/passwd and /etc/group. Empty: 0:0.
+using Owner = std::string;
+
+/// Copies paths of an input into the file system of input 0.
+struct CopyAction {
+  std::size_t input = 0;             ///< index into the vertex's inputs: where the files come from
+  std::vector<std::string> sources;  ///< paths or globs beneath that input's root
+  std::vector<std::string> exclude;  ///< patterns (pattern.h) relative to each source's root
+  std::string destination;           ///< absolute; a trailing '/' means "into this directory"
+  std::optional<Owner> owner;        ///< nullopt: 0:0 for files of a context, kept for other inputs
+  std::string mode;                  ///< chmod: octal or symbolic; "" keeps each file's
+  bool unpack_archives = false;      ///< ADD: a local tar archive's members instead of the archive
+  bool keep_parents = false;         ///< COPY --parents
+  bool follow_destination_links = true;  ///< false: COPY --link
+};
+
+/// Writes a small file of given content.
+struct MkfileAction {
+  std::string path;  ///< absolute
+  std::string content;
+  std::uint32_t mode = 0644;
+  std::optional<Owner> owner;
+};
+
+struct MkdirAction {
+  std::string path;  ///< absolute; missing parents are made too
+  std::uint32_t mode = 0755;
+  std::optional<Owner> owner;
+};
+
+struct RemoveAction {
+  std::string path;
+};
+
+struct SymlinkAction {
+  std::string target;
+  std::string path;
+};
+
+using FileAction = std::variant<CopyAction, MkfileAction, MkdirAction, RemoveAction, SymlinkAction>;
+
+/// Changes files of input 0, action by action; one layer.
+struct FileOp {
+  std::vector<FileAction> actions;
+  /// Seconds since the epoch: the date of what the builder itself makes (directories of WORKDIR,
+  /// missing parents, here-documents). Copied files keep their own.
+  std::int64_t made_time = 0;
+};
+
+/// Input 0 with the layers of the others on top, in order. (COPY --link)
+struct MergeOp {};
+
+/// What input 1 has above input 0.
+struct DiffOp {};
+
+using Op = std::variant<SourceOp, ExecOp, FileOp, MergeOp, DiffOp>;
+
+}  // namespace kiln::graph

@@ -1,0 +1,25 @@
+// The one way from a coroutine to a thread.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <concepts>
+#include <type_traits>
+#include <utility>
+
+namespace kiln::os {
+
+/// Runs `work` on `pool`; the caller resumes on its own executor with the result or the exception.
+///
+/// What `work` refers to must outlive the await. Not cancellable: long work polls a stop_token.
+template <std::invocable Work>
+boost::asio::awaitable<std::invoke_result_t<Work&>> offload(boost::asio::thread_pool& pool,
+                                                            Work work) {
+  // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): this frame outlives `job`.
+  auto job = [&work]() -> boost::asio::awaitable<std::invoke_result_t<Work&>> { co_return work(); };
+  co_return co_await boost::asio::co_spawn(pool, job, boost::asio::use_awaitable);
+}
+
+}  // namespace kiln::os

@@ -1,0 +1,149 @@
+#include "builder/os/task_group.h"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "proto/error.h"
+
+namespace kiln::os {
+
+namespace asio = boost::asio;
+
+Event::Event(asio::any_io_executor executor)
+    : timer_(std::move(executor), asio::steady_timer::time_point::max()) {}
+
+void Event::set() {
+  set_ = true;
+  timer_.cancel();
+}
+
+asio::awaitable<bool> Event::wait_or_cancelled() {
+  if (set_) co_return true;
+  boost::system::error_code error;
+  // The timer never fires: it is cancelled by set(), or because the waiter is.
+  co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  co_return set_;
+}
+
+asio::awaitable<void> Event::wait() {
+  if (!co_await wait_or_cancelled()) {
+    throw boost::system::system_error(asio::error::operation_aborted);
+  }
+}
+
+TaskGroup::TaskGroup(asio::any_io_executor executor) : executor_(std::move(executor)) {}
+
+TaskGroup::~TaskGroup() {
+  if (running_ != 0) std::terminate();  // a task would outlive what it refers to
+}
+
+void TaskGroup::spawn(asio::awaitable<void> task) {
+  const auto signal = signals_.emplace(signals_.end());
+  ++running_;
+  asio::co_spawn(
+      executor_, std::move(task),
+      asio::bind_cancellation_slot(signal->slot(), [this, signal](std::exception_ptr error) {
+        if (error && !failure_) failure_ = error;
+        signals_.erase(signal);
+        if (--running_ == 0 && idle_) idle_->set();
+      }));
+}
+
+void TaskGroup::cancel() {
+  // A handler may finish a task inside emit() and erase its signal: step before emitting.
+  for (auto next = signals_.begin(); next != signals_.end();) {
+    auto& signal = *next++;
+    signal.emit(asio::cancellation_type::terminal);
+  }
+}
+
+asio::awaitable<void> TaskGroup::join() {
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (running_ != 0) {
+    Event idle(executor_);
+    idle_ = &idle;
+    const bool done = co_await idle.wait_or_cancelled();
+    idle_ = nullptr;
+    if (!done) cancel();
+  }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+}
+
+namespace {
+
+/// Shared by the tasks of one all_of; lives in its frame, which outlives them.
+struct Siblings {
+  TaskGroup group;
+  std::exception_ptr first_failure;
+};
+
+asio::awaitable<void> run_sibling(Siblings& siblings, asio::awaitable<void> task) {
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    // Only the first failure is the cause; the others are its cancellations.
+    if (!siblings.first_failure) {
+      siblings.first_failure = std::current_exception();
+      siblings.group.cancel();
+    }
+  }
+}
+
+}  // namespace
+
+asio::awaitable<void> all_of(std::vector<asio::awaitable<void>> tasks) {
+  if (tasks.empty()) co_return;
+  if (tasks.size() == 1) {
+    co_await std::move(tasks.front());
+    co_return;
+  }
+  const auto executor = co_await asio::this_coro::executor;
+  Siblings siblings{TaskGroup(executor), nullptr};
+  for (auto& task : tasks)
+    siblings.group.spawn(run_sibling(siblings, std::move(task)));
+
+  co_await siblings.group.join();
+  if (siblings.first_failure) std::rethrow_exception(siblings.first_failure);
+}
+
+Limiter::Limiter(asio::any_io_executor executor, int limit)
+    : executor_(std::move(executor)), free_(limit) {
+  check(limit > 0, "a limiter lets something through");
+}
+
+asio::awaitable<Limiter::Slot> Limiter::acquire() {
+  if (free_ > 0) {
+    --free_;
+    co_return Slot(*this);
+  }
+  Event turn(executor_);
+  const auto place = waiting_.insert(waiting_.end(), &turn);
+  try {
+    co_await turn.wait();
+  } catch (...) {
+    // Cancelled. If the place was handed over in the same moment, pass it on.
+    if (turn.is_set()) {
+      release();
+    } else {
+      waiting_.erase(place);
+    }
+    throw;
+  }
+  co_return Slot(*this);
+}
+
+void Limiter::release() {
+  if (waiting_.empty()) {
+    ++free_;
+    return;
+  }
+  waiting_.front()->set();
+  waiting_.pop_front();
+}
+
+}  // namespace kiln::os

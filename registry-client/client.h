@@ -1,0 +1,124 @@
+// The OCI distribution protocol from the client's side: blobs and manifests of one registry at a
+// time.
+//
+// Everything a server sends is hostile: sizes are limited, digests verified while the bytes stream,
+// redirects never carry credentials to another host.
+// Thread: the event loop's; byte streams are written to sinks on the pool.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/bytes.h"
+#include "proto/error.h"
+#include "proto/messages.h"
+#include "proto/oci.h"
+#include "proto/reference.h"
+
+namespace kiln::registry {
+
+/// A failed request: the HTTP status and what the registry itself said.
+class RegistryError : public Error {
+ public:
+  RegistryError(Errc code, int status, std::string message)
+      : Error(code, std::move(message)), status_(status) {}
+  [[nodiscard]] int status() const noexcept { return status_; }
+
+ private:
+  int status_;
+};
+
+/// How to reach one registry host; the keys of `[registry."HOST"]`.
+struct HostConfig {
+  std::vector<std::string>
+      mirrors;              ///< host[:port][/path prefix], tried in order before the host itself
+  bool plain_http = false;  ///< http = true
+  bool insecure = false;    ///< TLS, but the certificate is not verified
+  std::vector<std::string> ca_files;  ///< PEM, beside the system's
+};
+
+/// All registries by host[:port]; a host without an entry gets HTTPS.
+using RegistryConfig = std::map<std::string, HostConfig>;
+
+/// Asks whoever wants the transfer for a host's credentials; called at most once a host and
+/// operation, again after a 401 to what was given. nullopt: anonymous.
+using CredentialsProvider =
+    std::function<boost::asio::awaitable<std::optional<Credentials>>(std::string host)>;
+
+/// Bytes moved so far of one blob; called on the event loop, not for every packet.
+using ProgressFn = std::function<void(std::uint64_t current_bytes)>;
+
+/// A manifest or index exactly as the registry has it: the digest is that of these bytes.
+struct RawManifest {
+  std::string bytes;
+  std::string media_type;
+  Digest digest;
+};
+
+/// Opens the blob's bytes from the beginning; called again for each attempt. Called on the pool.
+using OpenSource = std::function<std::unique_ptr<Source>()>;
+
+/// Opens where a blob goes, empty; called again for each attempt. Called on the pool.
+using OpenSink = std::function<std::unique_ptr<Sink>()>;
+
+/// Long-lived: keeps connections and tokens per host. One for the daemon.
+class Client {
+ public:
+  struct Options {
+    RegistryConfig registries;
+    std::string user_agent = "kiln";
+    int max_transfers_per_host = 4;
+  };
+
+  /// `pool` runs sinks and sources; both must outlive the client.
+  Client(boost::asio::io_context& io, boost::asio::thread_pool& pool, Options options);
+  ~Client();
+
+  /// The manifest or index that `reference` (tag or digest) names, from a mirror if one has it.
+  /// A digest in the reference is verified. Throws RegistryError: not_found, denied, unavailable;
+  /// corrupt.
+  boost::asio::awaitable<RawManifest> get_manifest(Reference reference,
+                                                   CredentialsProvider credentials);
+
+  /// Streams a blob into the sink that `open` gives; verified against descriptor's digest and size
+  /// before finish(). Retries what is temporary, from the beginning.
+  boost::asio::awaitable<void> get_blob(Reference repository,
+                                        oci::Descriptor descriptor,
+                                        OpenSink open,
+                                        CredentialsProvider credentials,
+                                        ProgressFn progress);
+
+  /// True when the repository has the blob.
+  boost::asio::awaitable<bool> has_blob(Reference repository,
+                                        oci::Descriptor descriptor,
+                                        CredentialsProvider credentials);
+
+  /// Uploads a blob unless the repository has it; asks first for a cross-repository mount when
+  /// `mount_from` (a repository of the same registry) is given. True when bytes were sent.
+  boost::asio::awaitable<bool> put_blob(Reference repository,
+                                        oci::Descriptor descriptor,
+                                        OpenSource open,
+                                        std::optional<std::string> mount_from,
+                                        CredentialsProvider credentials,
+                                        ProgressFn progress);
+
+  /// Stores a manifest under the reference's tag, or its digest when it has none.
+  boost::asio::awaitable<void> put_manifest(Reference reference,
+                                            std::string bytes,
+                                            std::string media_type,
+                                            CredentialsProvider credentials);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace kiln::registry
