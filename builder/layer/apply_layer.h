@@ -1,0 +1,52 @@
+// A layer blob → a snapshot directory; an archive → a tree.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "builder/os/dir.h"
+#include "proto/bytes.h"
+#include "proto/digest.h"
+
+namespace kiln::layer {
+
+struct Applied {
+  DiffId diff_id;  ///< of the uncompressed tar, hashed to its very end
+  std::uint64_t tar_bytes = 0;
+  std::uint64_t content_bytes = 0;  ///< sum of file sizes
+};
+
+/// Unpacks one layer into the empty directory `target`, in overlayfs form, independent of what is
+/// below: whiteouts become character devices 0/0, opaque markers trusted.overlay.opaque="y".
+///
+/// Hostile input: every name is resolved beneath `target` and no symbolic link of the layer itself
+/// is ever followed; "..", absolute names, and hard links that point outside are Error{corrupt}
+/// naming the entry. Owners, modes (setuid too), times, xattrs (user.*, security.capability, ...),
+/// devices, fifos and hard links are kept; sockets are skipped. thread  any; blocks source  OCI
+/// image-spec v1.1 layer.md "Applying Changesets"
+[[nodiscard]] Applied apply_layer(std::unique_ptr<Source> blob,
+                                  const os::Dir& target,
+                                  std::stop_token stop);
+
+/// How `ADD archive.tar` sets owners: nullopt keeps the archive's numeric ones.
+struct UnpackOptions {
+  std::optional<std::uint32_t> uid;
+  std::optional<std::uint32_t> gid;
+};
+
+/// True when the first bytes of a file are those of a tar archive, plain or compressed by gzip,
+/// bzip2, xz or zstd (what ADD unpacks). Reads from the start of `fd` and rewinds it.
+[[nodiscard]] bool is_archive(int fd);
+
+/// Unpacks an archive into the directory `destination` of a mounted root file system: existing
+/// links are resolved as inside `root`, nothing leaves it; ".wh." names have no meaning here.
+void unpack_archive(std::unique_ptr<Source> archive,
+                    const os::Dir& root,
+                    const std::string& destination,
+                    const UnpackOptions& options,
+                    std::stop_token stop);
+
+}  // namespace kiln::layer

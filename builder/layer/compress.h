@@ -1,0 +1,31 @@
+// Layer compression: bytes depend on the input only, never on the number of threads.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+#include <memory>
+#include <string_view>
+
+#include "proto/bytes.h"
+
+namespace kiln::layer {
+
+enum class Compression { none = 0, gzip = 1, zstd = 2 };
+
+/// A sink that compresses into `next`. Input is cut into fixed blocks that are compressed side by
+/// side by `threads` threads and written in order, at most 2 x threads blocks in memory. finish()
+/// ends the stream and finishes `next`. gzip: one member (RFC 1952), blocks ended by a full flush,
+/// mtime 0: any inflater reads it. zstd: one frame a block (RFC 8878 "multiple frames").
+[[nodiscard]] std::unique_ptr<Sink> make_compressor(Compression compression,
+                                                    Sink& next,
+                                                    int threads);
+
+/// Looks at the first bytes and gives the uncompressed stream: gzip (several members too), zstd
+/// (several frames too), xz and bzip2 where `archives` allows them, or the bytes as they are. Owns
+/// `compressed`. Throws Error{corrupt} for a stream that is damaged or ends too early.
+[[nodiscard]] std::unique_ptr<Source> make_decompressor(std::unique_ptr<Source> compressed,
+                                                        bool archives);
+
+/// The OCI media type of a layer so compressed.
+[[nodiscard]] std::string_view layer_media_type(Compression compression);
+
+}  // namespace kiln::layer

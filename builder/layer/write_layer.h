@@ -1,0 +1,53 @@
+// A snapshot directory → a layer blob.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <stop_token>
+
+#include "builder/layer/compress.h"
+#include "builder/store/blob_store.h"
+#include "proto/digest.h"
+#include "proto/oci.h"
+
+namespace kiln::layer {
+
+struct WriteOptions {
+  Compression compression = Compression::gzip;
+  int threads = 1;
+  /// Later times are clamped to it (SOURCE_DATE_EPOCH), seconds; nullopt: as they are.
+  std::optional<std::int64_t> epoch;
+};
+
+/// A finished layer blob, already in the store.
+struct LayerBlob {
+  DiffId diff_id;
+  oci::Descriptor descriptor;
+  std::uint64_t tar_bytes = 0;
+};
+
+/// Writes the difference that a snapshot directory holds as one layer, hashing tar and blob in one
+/// pass.
+///
+/// in      an overlayfs upper directory: character devices 0/0 are deletions,
+/// trusted.overlay.opaque="y"
+///         hides what is below
+/// out     pax tar, entries sorted bytewise by path, parents first; numeric owners without names;
+/// xattrs as
+///         SCHILY.xattr (no overlay's own, no security.selinux); hard links within the directory
+///         kept; whole-second times; ".wh.NAME" deletions and ".wh..wh..opq" first in their
+///         directory
+/// throws  whatever the file system or the store throws; Error{cancelled} when `stop` is requested
+/// thread  any; blocks
+/// source  OCI image-spec v1.1 layer.md
+[[nodiscard]] LayerBlob write_layer(const std::filesystem::path& snapshot,
+                                    const WriteOptions& options,
+                                    const store::BlobStore& blobs,
+                                    std::stop_token stop);
+
+/// Writes the merged tree below `root` (no whiteouts; a mounted file system) as one tar into
+/// `sink`.
+void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop);
+
+}  // namespace kiln::layer

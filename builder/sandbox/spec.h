@@ -1,0 +1,46 @@
+// What to run, and where: everything a command can see, as values.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace kiln::sandbox {
+
+enum class Network { standard, host, none };
+
+struct BindMount {
+  std::filesystem::path source;  ///< on the host
+  std::string target;            ///< absolute, inside
+  bool writable = false;
+};
+struct TmpfsMount {
+  std::string target;
+  std::uint64_t size_bytes = 0;  ///< 0 is unlimited
+};
+using Mount = std::variant<BindMount, TmpfsMount>;
+
+struct Ulimit {
+  std::string name;  ///< "nofile"
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+
+struct RunSpec {
+  std::filesystem::path rootfs;  ///< mounted and writable
+  std::vector<std::string> args;
+  std::vector<std::string> env;  ///< NAME=value
+  std::string working_dir = "/";
+  std::string user;  ///< "name|uid[:group|gid]", resolved in the root file system; "" is root
+  Network network = Network::standard;
+  bool insecure = false;  ///< all capabilities, no seccomp, nothing masked
+  std::string hostname = "buildkitsandbox";
+  std::vector<std::string> add_hosts;  ///< "name:address"
+  std::vector<Mount> mounts;
+  std::vector<Ulimit> ulimits;
+  std::int64_t shm_size_bytes = 64LL * 1024 * 1024;
+};
+
+}  // namespace kiln::sandbox

@@ -1,0 +1,29 @@
+// Users and groups by name, as an image's own /etc/passwd and /etc/group say.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/os/dir.h"
+
+namespace kiln::sandbox {
+
+struct User {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;  ///< supplementary, without gid
+  std::string home = "/";
+};
+
+/// Resolves "user[:group]" in the root file system; numbers need no entry. "" is root. Throws
+/// Error{not_found} naming the user or group and the file that lacks it.
+/// source: moby/sys/user GetExecUser: a numeric uid without an entry gets gid 0
+[[nodiscard]] User resolve_user(const os::Dir& root, std::string_view text);
+
+/// The same for --chown: a user without a group gets the group of the same number or name
+/// (moby: `--chown=10` is 10:10).
+[[nodiscard]] User resolve_owner(const os::Dir& root, std::string_view text);
+
+}  // namespace kiln::sandbox

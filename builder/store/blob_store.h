@@ -1,0 +1,64 @@
+// Immutable files named by the digest of their bytes. A blob is visible only after its digest
+// matched.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "builder/os/fd.h"
+#include "proto/bytes.h"
+#include "proto/digest.h"
+
+namespace kiln::store {
+
+/// A blob being written, in tmp/ until it is committed; gone when it is not.
+class BlobWriter final : public Sink {
+ public:
+  explicit BlobWriter(const std::filesystem::path& temp_directory);
+  BlobWriter(BlobWriter&&) noexcept;
+  BlobWriter& operator=(BlobWriter&&) = delete;
+  ~BlobWriter() override;
+  void write(Bytes bytes) override;
+
+  /// Bytes written so far; they may be read back through path() before the commit.
+  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  friend class BlobStore;
+  std::filesystem::path path_;
+  os::Fd fd_;
+  std::uint64_t size_bytes_ = 0;
+};
+
+/// Thread-safe; all calls block on the file system only.
+class BlobStore {
+ public:
+  explicit BlobStore(const std::filesystem::path& root);
+
+  [[nodiscard]] BlobWriter writer() const;
+  /// Publishes what was written under `digest`, which the caller has verified over exactly those
+  /// bytes (VerifyingSink or HashingSink in front of the writer). An existing blob is kept.
+  void commit(BlobWriter writer, const Digest& digest) const;
+  /// Stores a small document; returns its digest.
+  Digest put(std::string_view bytes) const;
+
+  /// The size of the blob, nullopt when it is not here.
+  [[nodiscard]] std::optional<std::uint64_t> size(const Digest& digest) const;
+  [[nodiscard]] bool has(const Digest& digest) const { return size(digest).has_value(); }
+  /// Throws Error{not_found}.
+  [[nodiscard]] std::unique_ptr<Source> open(const Digest& digest) const;
+  /// A small document, verified against its digest: Error{corrupt} when the file was damaged.
+  [[nodiscard]] std::string read(const Digest& digest, std::size_t limit_bytes) const;
+  void remove(const Digest& digest) const;
+  [[nodiscard]] std::filesystem::path path(const Digest& digest) const;
+
+ private:
+  std::filesystem::path blobs_;
+  std::filesystem::path temp_;
+};
+
+}  // namespace kiln::store

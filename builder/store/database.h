@@ -1,0 +1,208 @@
+// The metadata: one SQLite file, used by one thread of its own.
+//
+// Tables is the typed surface: every statement of the program is behind one of its functions. Work
+// is handed to the thread with Database::run and is one transaction: all of it happens, or nothing.
+// The schema is schema.sql, with its version and how older versions are brought to it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "builder/os/offload.h"
+#include "proto/digest.h"
+
+namespace kiln::store {
+
+/// A layer's number in this store. 0 is none.
+enum class LayerId : std::int64_t {};
+
+/// A layer: an unpacked snapshot, a blob, or both; either can be made from the other.
+struct LayerRow {
+  LayerId id{};
+  std::optional<DiffId> diff_id;  ///< known once the tar was made or read
+  std::optional<Digest> blob;     ///< compressed tar; may exist only in the registry of `origin`
+  std::string media_type;         ///< of the blob
+  std::uint64_t blob_bytes = 0;
+  bool has_snapshot = false;  ///< ROOT/snapshots/ID is whole
+  std::uint64_t snapshot_bytes = 0;
+  std::string origin;  ///< registry/repository that has the blob, "" when made here
+  std::int64_t created_ns = 0;
+};
+
+/// A cache entry: what executing the vertex of this key gave.
+struct RecordRow {
+  std::string key;              ///< sha256:...
+  std::vector<LayerId> layers;  ///< the whole root file system, bottom first
+  std::string name;             ///< of the step, for people
+  std::string parts;            ///< the key's parts as JSON, for --explain
+  std::int64_t created_ns = 0;
+  std::int64_t last_used_ns = 0;
+};
+
+struct ImageRow {
+  std::string reference;  ///< complete: docker.io/library/app:1
+  Digest manifest;        ///< or index
+  std::string media_type;
+  std::uint64_t size_bytes = 0;  ///< of the manifest itself
+  std::int64_t created_ns = 0;   ///< when it got this name
+};
+
+/// What a reference pointed to when a registry was last asked.
+struct ResolutionRow {
+  std::string reference;
+  std::string platform;
+  Digest manifest;  ///< of the platform's image; its blob is in the blob store
+  std::int64_t resolved_ns = 0;
+};
+
+/// Identifies one version of a file's content without reading it.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size_bytes = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  std::uint32_t mode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+struct FileDigestRow {
+  FileIdentity file;
+  Digest digest;
+};
+
+struct BuildRow {
+  std::string id;
+  std::string status;   ///< running, done, failed, cancelled
+  std::string summary;  ///< context and target, for people
+  std::string image_digest;
+  std::string error;
+  std::int64_t started_ns = 0;
+  std::int64_t finished_ns = 0;
+};
+
+/// The statements, prepared once. Only on the database's thread.
+class Tables {
+ public:
+  explicit Tables(const std::filesystem::path& file);
+  ~Tables();
+  Tables(const Tables&) = delete;
+  Tables& operator=(const Tables&) = delete;
+
+  LayerId add_layer(const LayerRow& row);
+  std::optional<LayerRow> layer(LayerId id);
+  std::vector<LayerRow> layers();
+  std::optional<LayerRow> layer_by_diff_id(const DiffId& diff_id);
+  void set_layer_blob(LayerId id,
+                      const DiffId& diff_id,
+                      const Digest& blob,
+                      std::string_view media_type,
+                      std::uint64_t blob_bytes);
+  void set_layer_snapshot(LayerId id, bool has_snapshot, std::uint64_t snapshot_bytes);
+  void remove_layer(LayerId id);
+
+  std::optional<RecordRow> record(std::string_view key);
+  void put_record(const RecordRow& row);
+  void touch_record(std::string_view key, std::int64_t now_ns);
+  void remove_record(std::string_view key);
+  std::vector<RecordRow> records();
+
+  std::optional<ImageRow> image(std::string_view reference);
+  std::vector<ImageRow> images();
+  void put_image(const ImageRow& row);
+  bool remove_image(std::string_view reference);
+
+  std::optional<ResolutionRow> resolution(std::string_view reference, std::string_view platform);
+  void put_resolution(const ResolutionRow& row);
+  std::vector<ResolutionRow> resolutions();
+  void remove_resolution(std::string_view reference, std::string_view platform);
+
+  /// The digests of those files that are known in exactly this version; same order, nullopt for
+  /// others.
+  std::vector<std::optional<Digest>> file_digests(const std::vector<FileIdentity>& files);
+  void put_file_digests(const std::vector<FileDigestRow>& rows);
+  std::uint64_t count_file_digests();
+
+  void put_build(const BuildRow& row);
+  std::vector<BuildRow> builds();
+
+  std::optional<std::string> meta(std::string_view name);
+  void set_meta(std::string_view name, std::string_view value);
+
+  void begin();
+  void commit();
+  void rollback() noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Database {
+ public:
+  /// Opens the file on the database's own thread. Throws Error{corrupt} when it is not a sound
+  /// database.
+  explicit Database(const std::filesystem::path& file);
+  /// Waits for the work that was handed over.
+  ~Database();
+
+  /// Runs `work(Tables&)` on the database's thread in one transaction; rolled back when it throws.
+  template <class Work>
+  boost::asio::awaitable<std::invoke_result_t<Work&, Tables&>> run(Work work) {
+    auto in_transaction = [this, &work]() -> std::invoke_result_t<Work&, Tables&> {
+      return transact(work);
+    };
+    co_return co_await os::offload(thread_, in_transaction);
+  }
+
+  /// The same from a thread that may block (never the event loop).
+  template <class Work>
+  std::invoke_result_t<Work&, Tables&> run_blocking(Work work);
+
+ private:
+  template <class Work>
+  std::invoke_result_t<Work&, Tables&> transact(Work& work) {
+    struct Rollback {
+      Tables* tables;
+      ~Rollback() {
+        if (tables) tables->rollback();
+      }
+    };
+    tables_->begin();
+    Rollback rollback{tables_.get()};
+    if constexpr (std::is_void_v<std::invoke_result_t<Work&, Tables&>>) {
+      work(*tables_);
+      rollback.tables = nullptr;
+      tables_->commit();
+    } else {
+      auto result = work(*tables_);
+      rollback.tables = nullptr;
+      tables_->commit();
+      return result;
+    }
+  }
+
+  boost::asio::thread_pool thread_{1};
+  std::unique_ptr<Tables> tables_;
+};
+
+template <class Work>
+std::invoke_result_t<Work&, Tables&> Database::run_blocking(Work work) {
+  std::packaged_task<std::invoke_result_t<Work&, Tables&>()> task(
+      [this, &work] { return transact(work); });
+  auto result = task.get_future();
+  boost::asio::post(thread_, std::move(task));
+  return result.get();
+}
+
+}  // namespace kiln::store

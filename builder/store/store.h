@@ -1,0 +1,59 @@
+// Everything that survives a restart, under one root directory that one process owns.
+//
+//   ROOT/kiln.db           metadata (database.h)
+//   ROOT/blobs/sha256/     immutable files named by their digest
+//   ROOT/snapshots/ID/     one unpacked layer each, in overlayfs form
+//   ROOT/builds/ID/        a build's whole log
+//   ROOT/tmp/              everything unfinished; emptied at start
+//   ROOT/lock              held while the store is open
+//
+// Invariant: a name in blobs/ or snapshots/ appears by rename, after all of its bytes are there.
+// After a kill at any point the store opens and everything listed is whole; unfinished work is
+// gone.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/os/file.h"
+#include "builder/store/blob_store.h"
+#include "builder/store/database.h"
+
+namespace kiln::store {
+
+class Store {
+ public:
+  /// Opens or makes the store. Throws Error{unavailable} naming the owner's pid when another
+  /// process has it. Leftovers are removed: tmp/, snapshot directories that no layer names. A
+  /// database that cannot be read is put aside as kiln.db.damaged-TIME and begun anew; layers whose
+  /// snapshot directory is missing lose it; rows written after the last sync() are dropped when the
+  /// machine has booted since.
+  explicit Store(const std::filesystem::path& root);
+  ~Store();
+
+  [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
+  [[nodiscard]] BlobStore& blobs() noexcept { return blobs_; }
+  [[nodiscard]] Database& database() noexcept { return database_; }
+
+  [[nodiscard]] os::TempDir make_temp(std::string_view prefix) const;
+  [[nodiscard]] std::filesystem::path snapshot_path(LayerId layer) const;
+  [[nodiscard]] std::filesystem::path build_path(std::string_view build_id) const;
+
+  /// Makes everything written so far survive a power cut (one syncfs, then a mark in the database).
+  /// Blocks; call before something is promised to the user.
+  void sync();
+
+  /// What opening dropped or repaired, one sentence each, for the log.
+  [[nodiscard]] const std::vector<std::string>& notes() const noexcept { return notes_; }
+
+ private:
+  std::filesystem::path root_;
+  os::FileLock lock_;
+  std::vector<std::string> notes_;
+  BlobStore blobs_;
+  Database database_;
+};
+
+}  // namespace kiln::store
