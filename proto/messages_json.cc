@@ -3,8 +3,10 @@
 //
 // Empty fields are not written; unknown fields are ignored, so that either side may be newer.
 
+#include <array>
 #include <concepts>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "proto/messages.h"
 
@@ -287,8 +289,10 @@ void read(const Json& json, std::string_view name, T& value) {
     if (!json.is_boolean()) refuse(name);
     value = json.get<bool>();
   } else if constexpr (std::integral<T>) {
-    if (!json.is_number_integer() || (std::is_unsigned_v<T> && !json.is_number_unsigned()))
-      refuse(name);
+    if (!json.is_number_integer()) refuse(name);
+    const bool fits = json.is_number_unsigned() ? std::in_range<T>(json.get<std::uint64_t>())
+                                                : std::in_range<T>(json.get<std::int64_t>());
+    if (!fits) refuse(name);
     value = json.get<T>();
   } else if constexpr (std::same_as<T, std::string>) {
     if (!json.is_string()) refuse(name);

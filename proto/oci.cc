@@ -1,6 +1,9 @@
 #include "proto/oci.h"
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "proto/error.h"
 
@@ -14,16 +17,28 @@ using Json = nlohmann::ordered_json;
 /// Nesting that no real document has; the parser recurses.
 constexpr int kMaxDepth = 32;
 
+/// An object keeps its keys in a list that is searched from the start for each new one: without a
+/// bound a document of 4 MiB would take minutes.
+constexpr int kMaxKeys = 10'000;
+
 Json parse_document(std::string_view text, std::string_view what) {
   if (text.size() > kMaxDocumentBytes) {
     throw Error(Errc::corrupt, "{}: {} bytes, over the limit of {}", what, text.size(),
                 kMaxDocumentBytes);
   }
-  const auto depth = [&](int level, Json::parse_event_t, Json&) {
+  std::array<int, kMaxDepth + 2> keys{};
+  const auto limit = [&](int level, Json::parse_event_t event, Json&) {
     if (level > kMaxDepth) throw Error(Errc::corrupt, "{}: nested too deeply", what);
+    // An object's start is told with its own level, its keys with the one inside.
+    if (event == Json::parse_event_t::object_start)
+      keys.at(static_cast<std::size_t>(level) + 1) = 0;
+    if (event == Json::parse_event_t::key &&
+        ++keys.at(static_cast<std::size_t>(level)) > kMaxKeys) {
+      throw Error(Errc::corrupt, "{}: an object of more than {} keys", what, kMaxKeys);
+    }
     return true;
   };
-  Json json = Json::parse(text, depth, /*allow_exceptions=*/false);
+  Json json = Json::parse(text, limit, /*allow_exceptions=*/false);
   if (!json.is_object()) throw Error(Errc::corrupt, "{}: not a JSON object", what);
   return json;
 }
@@ -49,9 +64,10 @@ Integer integer(const Json& object, std::string_view key) {
   const Json* value = find(object, key);
   if (!value) return 0;
   if (!value->is_number_integer()) wrong_type(key, "an integer");
-  if constexpr (std::is_unsigned_v<Integer>) {
-    if (!value->is_number_unsigned()) wrong_type(key, "a size");
-  }
+  const bool fits = value->is_number_unsigned()
+                        ? std::in_range<Integer>(value->get<std::uint64_t>())
+                        : std::in_range<Integer>(value->get<std::int64_t>());
+  if (!fits) wrong_type(key, std::is_unsigned_v<Integer> ? "a size" : "an integer that fits");
   return value->get<Integer>();
 }
 
