@@ -31,9 +31,13 @@ std::uint64_t resolve_flags(Links links) {
 }
 
 int open_resolved(int root, const std::string& name, int flags, Links links, mode_t mode) {
+  // The kernel would see another name than the one that was asked for.
+  if (name.find('\0') != std::string::npos)
+    throw Error(Errc::denied, "a name contains a zero byte");
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
+  // O_TMPFILE contains the bit of O_DIRECTORY.
+  how.mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? mode : 0;
   how.resolve = resolve_flags(links);
   while (true) {
     const long fd =

@@ -2,13 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <ctime>
 
@@ -86,38 +89,81 @@ TempDir::~TempDir() {
 
 namespace {
 
-void remove_entries(int directory_fd, const std::filesystem::path& path);
+/// One descriptor is open for each level: a deeper directory is moved up first.
+constexpr int kMaxOpenLevels = 64;
 
-void remove_entry(int parent_fd, const DirEntry& entry, const std::filesystem::path& path) {
-  if (entry.type != DT_DIR) {
-    if (::unlinkat(parent_fd, entry.name.c_str(), 0) == 0 || errno == ENOENT) return;
-    if (errno != EISDIR) throw system_error(errno, "remove " + (path / entry.name).string());
+/// Removes one tree. Mounts are not entered: what is mounted in a tree is not part of it.
+class Removal {
+ public:
+  void remove(int parent_fd, const DirEntry& entry, const std::filesystem::path& path, int level) {
+    const char* const name = entry.name.c_str();
+    if (entry.type != DT_DIR) {
+      if (::unlinkat(parent_fd, name, 0) == 0 || errno == ENOENT) return;
+      if (errno != EISDIR) throw system_error(errno, "remove " + path.string());
+    }
+    // An empty directory need not be readable, as overlayfs' own work directory is not.
+    if (::unlinkat(parent_fd, name, AT_REMOVEDIR) == 0 || errno == ENOENT) return;
+    if (errno != ENOTEMPTY && errno != EEXIST) throw system_error(errno, "remove " + path.string());
+    if (level > kMaxOpenLevels) {
+      move_up(parent_fd, entry.name, path);
+      return;
+    }
+    const Fd directory = open_directory(parent_fd, name, path);
+    if (level == 0) top_fd_ = directory.get();
+    do {
+      moved_ = false;
+      for (const DirEntry& child : read_entries(directory.get()))
+        remove(directory.get(), child, path / child.name, level + 1);
+    } while (level == 0 && moved_);
+    if (::unlinkat(parent_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+      throw system_error(errno, "remove " + path.string());
+    }
   }
-  const Fd child(
-      ::openat(parent_fd, entry.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  if (child) remove_entries(child.get(), path / entry.name);
-  if (::unlinkat(parent_fd, entry.name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT) {
-    throw system_error(errno, "remove " + (path / entry.name).string());
-  }
-}
 
-void remove_entries(int directory_fd, const std::filesystem::path& path) {
-  for (const DirEntry& entry : read_entries(directory_fd))
-    remove_entry(directory_fd, entry, path);
-}
+ private:
+  static Fd open_directory(int parent_fd, const char* name, const std::filesystem::path& path) {
+    open_how how{};
+    how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS;
+    Fd fd(static_cast<int>(::syscall(SYS_openat2, parent_fd, name, &how, sizeof how)));
+    if (!fd) throw system_error(errno == EXDEV ? EBUSY : errno, "remove " + path.string());
+    return fd;
+  }
+
+  void move_up(int parent_fd, const std::string& name, const std::filesystem::path& path) {
+    while (true) {
+      const std::string target = fmt::format("removed.{}", next_name_++);
+      if (::renameat2(parent_fd, name.c_str(), top_fd_, target.c_str(), RENAME_NOREPLACE) == 0) {
+        break;
+      }
+      if (errno != EEXIST) throw system_error(errno, "remove " + path.string());
+    }
+    moved_ = true;
+  }
+
+  int top_fd_ = -1;
+  unsigned next_name_ = 0;
+  bool moved_ = false;
+};
 
 }  // namespace
 
+void remove_tree_at(int directory_fd, const std::string& name) {
+  Removal().remove(directory_fd, {name, DT_UNKNOWN, 0}, name, 0);
+}
+
 void remove_tree(const std::filesystem::path& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  // The parent is opened so that the tree itself is seen as an entry: if something is mounted on
+  // it, that shows.
+  const std::filesystem::path tree =
+      path.has_filename() ? path : path.parent_path();  // "a/b/" is a/b
+  const std::filesystem::path parent = tree.has_parent_path() ? tree.parent_path() : ".";
+  const Fd fd(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!fd) {
     if (errno == ENOENT) return;
-    if (::unlink(path.c_str()) == 0) return;
     throw system_error(errno, "remove " + path.string());
   }
-  remove_entries(fd.get(), path);
-  if (::rmdir(path.c_str()) != 0 && errno != ENOENT)
-    throw system_error(errno, "remove " + path.string());
+  Removal().remove(fd.get(), {tree.filename(), DT_UNKNOWN, 0}, tree, 0);
 }
 
 std::optional<FileLock> FileLock::try_acquire(const std::filesystem::path& path) {

@@ -65,9 +65,11 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-/// Removes a tree, root's and container's files alike; nothing is followed. Missing is fine.
-/// Throws Error naming the first path that could not be removed.
+/// Removes a tree, root's and container's files alike, however deep; nothing is followed, and no
+/// mount is entered. Missing is fine. Throws Error naming the first path that could not be removed.
 void remove_tree(const std::filesystem::path& path);
+/// The same for the entry `name` of an open directory.
+void remove_tree_at(int directory_fd, const std::string& name);
 
 /// An exclusive lock on a file for the life of the object.
 class FileLock {

@@ -19,6 +19,9 @@ namespace kiln::os {
 
 namespace {
 
+/// mount(2) takes one page of options.
+constexpr std::size_t kMaxMountOptionBytes = 4096;
+
 void configure(const Fd& context, unsigned command, const char* key, const char* value) {
   if (::fsconfig(context.get(), command, key, value, 0) == 0) return;
   const int error = errno;
@@ -34,13 +37,40 @@ void set_option(const Fd& context, const char* key, const std::string& value) {
   configure(context, FSCONFIG_SET_STRING, key, value.c_str());
 }
 
-/// False on kernels before 6.5, which know one colon-separated option only.
-bool append_lowers(const Fd& context, const std::vector<std::filesystem::path>& top_first) {
+/// Directories by names that an option can carry: fsconfig(2) takes at most 255 bytes, and
+/// overlayfs gives ':', ',' and '\\' a meaning. Others are named by a descriptor that is held
+/// meanwhile.
+class OptionPaths {
+ public:
+  std::string name(const std::filesystem::path& directory) {
+    constexpr std::size_t kMaxBytes = 255;
+    if (directory.native().size() <= kMaxBytes &&
+        directory.native().find_first_of(":,\\") == std::string::npos) {
+      return directory;
+    }
+    return by_descriptor(directory);
+  }
+  std::string by_descriptor(const std::filesystem::path& directory) {
+    held_.push_back(open_file(directory, O_PATH | O_DIRECTORY));
+    return "/proc/self/fd/" + std::to_string(held_.back().get());
+  }
+
+ private:
+  std::vector<Fd> held_;
+};
+
+/// False on kernels before 6.5, which do not know the option.
+bool append_lowers(const Fd& context,
+                   const std::vector<std::filesystem::path>& top_first,
+                   OptionPaths& paths) {
   for (const auto& lower : top_first) {
-    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", lower.c_str(), 0) == 0)
-      continue;
-    if (errno == EINVAL && &lower == &top_first.front()) return false;
-    throw system_error(errno, "mount overlay: lower directory " + lower.string());
+    const std::string name = paths.name(lower);
+    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, "lowerdir+", name.c_str(), 0) == 0) continue;
+    const int error = errno;
+    if (error == EINVAL && &lower == &top_first.front() && std::filesystem::is_directory(lower)) {
+      return false;
+    }
+    throw system_error(error, "mount overlay: lower directory " + lower.string());
   }
   return true;
 }
@@ -79,6 +109,31 @@ void Mount::unmount() {
   target_.clear();
 }
 
+Mount mount_overlay_by_options(const OverlaySpec& spec, const std::filesystem::path& target) {
+  OptionPaths paths;
+  std::string options = "lowerdir=";
+  for (auto lower = spec.lowers.rbegin(); lower != spec.lowers.rend(); ++lower) {
+    if (lower != spec.lowers.rbegin()) options += ':';
+    options += paths.by_descriptor(*lower);
+  }
+  if (!spec.upper.empty()) {
+    options += ",upperdir=" + paths.by_descriptor(spec.upper);
+    options += ",workdir=" + paths.by_descriptor(spec.work);
+    options += ",index=off,redirect_dir=off,metacopy=off";
+  }
+  if (options.size() >= kMaxMountOptionBytes) {
+    throw Error(Errc::unavailable,
+                "mount overlay: {} layers are more than this kernel takes at once; Linux 6.5 and "
+                "newer take 500",
+                spec.lowers.size());
+  }
+  if (::mount("overlay", target.c_str(), "overlay", 0, options.c_str()) != 0) {
+    throw system_error(errno, fmt::format("mount overlay of {} layers at {}", spec.lowers.size(),
+                                          target.string()));
+  }
+  return Mount(target);
+}
+
 Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target) {
   check(!spec.lowers.empty(), "an overlay has a lower directory");
   const bool writable = !spec.upper.empty();
@@ -86,19 +141,11 @@ Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target
 
   const std::vector<std::filesystem::path> top_first(spec.lowers.rbegin(), spec.lowers.rend());
   const Fd context = new_overlay_context();
-  std::vector<Fd> held;  // what /proc/self/fd paths name, until the mount exists
-  if (!append_lowers(context, top_first)) {
-    std::string joined;
-    for (const auto& lower : top_first) {
-      held.push_back(open_file(lower, O_PATH | O_DIRECTORY));
-      if (!joined.empty()) joined += ':';
-      joined += "/proc/self/fd/" + std::to_string(held.back().get());
-    }
-    set_option(context, "lowerdir", joined);
-  }
+  OptionPaths paths;
+  if (!append_lowers(context, top_first, paths)) return mount_overlay_by_options(spec, target);
   if (writable) {
-    set_option(context, "upperdir", spec.upper);
-    set_option(context, "workdir", spec.work);
+    set_option(context, "upperdir", paths.name(spec.upper));
+    set_option(context, "workdir", paths.name(spec.work));
     set_option(context, "index", "off");
     set_option(context, "redirect_dir", "off");
     set_option(context, "metacopy", "off");

@@ -40,10 +40,14 @@ struct OverlaySpec {
 };
 
 /// Mounts an overlay at the existing directory `target`, with index, redirect_dir and metacopy off,
-/// so that the upper directory alone is the difference. source:
-/// Documentation/filesystems/overlayfs.rst ("lowerdir+" since Linux 6.5; older kernels get one
-/// option of /proc/self/fd paths, which bounds the number of layers at about 200)
+/// so that the upper directory alone is the difference. At most 500 lowers.
+/// source: Documentation/filesystems/overlayfs.rst ("lowerdir+" since Linux 6.5; older kernels are
+/// served by mount_overlay_by_options)
 [[nodiscard]] Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target);
+
+/// The same by mount(2), with one string of options: at most about 220 lowers.
+[[nodiscard]] Mount mount_overlay_by_options(const OverlaySpec& spec,
+                                             const std::filesystem::path& target);
 
 [[nodiscard]] Mount mount_bind(const std::filesystem::path& source,
                                const std::filesystem::path& target,

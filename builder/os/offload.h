@@ -2,10 +2,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <concepts>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -17,9 +20,20 @@ namespace kiln::os {
 template <std::invocable Work>
 boost::asio::awaitable<std::invoke_result_t<Work&>> offload(boost::asio::thread_pool& pool,
                                                             Work work) {
-  // NOLINTNEXTLINE(cppcoreguidelines-avoid-capturing-lambda-coroutines): this frame outlives `job`.
-  auto job = [&work]() -> boost::asio::awaitable<std::invoke_result_t<Work&>> { co_return work(); };
-  co_return co_await boost::asio::co_spawn(pool, job, boost::asio::use_awaitable);
+  using Result = std::invoke_result_t<Work&>;
+  // NOLINTBEGIN(cppcoreguidelines-avoid-capturing-lambda-coroutines): this frame outlives `job`.
+  if constexpr (std::is_void_v<Result>) {
+    auto job = [&work]() -> boost::asio::awaitable<void> {
+      work();
+      co_return;
+    };
+    co_await boost::asio::co_spawn(pool, job, boost::asio::use_awaitable);
+  } else {
+    // Asio default-constructs what a failed coroutine would have given: not every result can be.
+    auto job = [&work]() -> boost::asio::awaitable<std::optional<Result>> { co_return work(); };
+    co_return std::move(*co_await boost::asio::co_spawn(pool, job, boost::asio::use_awaitable));
+  }
+  // NOLINTEND(cppcoreguidelines-avoid-capturing-lambda-coroutines)
 }
 
 }  // namespace kiln::os

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cerrno>
+#include <mutex>
 
 #include "builder/os/task_group.h"
 #include "proto/error.h"
@@ -88,6 +90,13 @@ Fd open_pidfd(pid_t pid) {
   return fd;
 }
 
+/// Without reaping it.
+bool has_ended(pid_t pid) {
+  siginfo_t info{};
+  const int flags = WEXITED | WNOHANG | WNOWAIT;
+  return ::waitid(P_PID, static_cast<id_t>(pid), &info, flags) != 0 || info.si_pid == pid;
+}
+
 ExitStatus reap(pid_t pid) {
   siginfo_t info{};
   while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0) {
@@ -97,11 +106,21 @@ ExitStatus reap(pid_t pid) {
   return {0, info.si_status};
 }
 
+int highest_number(const SpawnSpec& spec) {
+  int highest = 2;
+  for (const auto& [ours, theirs] : spec.more_fds)
+    highest = std::max(highest, theirs);
+  return highest;
+}
+
 }  // namespace
 
 Process::Process(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Process::Process(Process&&) noexcept = default;
-Process& Process::operator=(Process&&) noexcept = default;
+Process& Process::operator=(Process&& other) noexcept {
+  std::swap(state_, other.state_);  // the one that was here is killed by `other`
+  return *this;
+}
 
 Process::~Process() {
   if (!state_ || state_->reaped) return;
@@ -119,8 +138,13 @@ Process Process::spawn(asio::any_io_executor executor, const SpawnSpec& spec) {
   actions.give(spec.stdin_fd, 0);
   actions.give(spec.stdout_fd, 1);
   actions.give(spec.stderr_fd, 2);
-  for (const auto& [ours, theirs] : spec.more_fds)
-    actions.give(ours, theirs);
+  // Copies above all numbers that are given out, so that giving one does not overwrite the next.
+  std::vector<Fd> copies;
+  for (const auto& [ours, theirs] : spec.more_fds) {
+    copies.emplace_back(::fcntl(ours, F_DUPFD_CLOEXEC, highest_number(spec) + 1));
+    if (!copies.back()) throw system_error(errno, "duplicate a file descriptor");
+    actions.give(copies.back().get(), theirs);
+  }
   const Attributes attributes;
   pid_t pid = -1;
   const int error = ::posix_spawnp(&pid, spec.argv[0].c_str(), actions.get(), attributes.get(),
@@ -133,7 +157,14 @@ Process Process::spawn(asio::any_io_executor executor, const SpawnSpec& spec) {
 }
 
 asio::awaitable<ExitStatus> Process::wait() {
-  co_await state_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+  do {
+    co_await state_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read,
+                                      asio::use_awaitable);
+    // Asio's reactor may hand over an event of the descriptor that had this one's place before.
+  } while (!has_ended(state_->pid));
+  // What the leader left running in its group goes with it; as long as the leader is not reaped,
+  // the group's number is no one else's.
+  kill(SIGKILL);
   state_->reaped = true;
   co_return reap(state_->pid);
 }
@@ -163,6 +194,13 @@ namespace {
 
 constexpr std::size_t kMaxOutputBytes = 1024 * 1024;
 
+/// A command that ends before it has read its input is no reason to die. Children get the default
+/// action back (Attributes).
+void ignore_broken_pipes() {
+  static std::once_flag once;
+  std::call_once(once, [] { ::signal(SIGPIPE, SIG_IGN); });
+}
+
 asio::awaitable<void> write_pipe(Fd pipe, std::string text) {
   asio::posix::stream_descriptor stream(co_await asio::this_coro::executor, pipe.release());
   boost::system::error_code error;
@@ -187,6 +225,7 @@ asio::awaitable<void> wait_for(Process& process, ExitStatus& status) {
 asio::awaitable<Output> run_command(std::vector<std::string> argv,
                                     std::vector<std::string> env,
                                     std::string input) {
+  ignore_broken_pipes();
   Pipe in = make_pipe();
   Pipe out = make_pipe();
   Pipe err = make_pipe();

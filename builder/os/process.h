@@ -40,7 +40,8 @@ class Process {
   Process& operator=(Process&&) noexcept;
   ~Process();
 
-  /// Waits for the end; once. A cancelled waiter throws operation_aborted and the child runs on.
+  /// Waits for the end, then kills what is left of the group; once. A cancelled waiter throws
+  /// operation_aborted and the child runs on.
   boost::asio::awaitable<ExitStatus> wait();
   /// Signals the process group.
   void kill(int signal) noexcept;

@@ -116,22 +116,37 @@ Limiter::Limiter(asio::any_io_executor executor, int limit)
   check(limit > 0, "a limiter lets something through");
 }
 
+namespace {
+
+/// A place in the queue, given up when its coroutine goes away in whatever way.
+struct Place {
+  std::list<Event*>& queue;
+  std::list<Event*>::iterator position;
+  Event& turn;
+
+  Place(std::list<Event*>& waiting, Event& event)
+      : queue(waiting), position(waiting.insert(waiting.end(), &event)), turn(event) {}
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() {
+    if (!turn.is_set()) queue.erase(position);  // release() takes those out that it sets
+  }
+};
+
+}  // namespace
+
 asio::awaitable<Limiter::Slot> Limiter::acquire() {
   if (free_ > 0) {
     --free_;
     co_return Slot(*this);
   }
   Event turn(executor_);
-  const auto place = waiting_.insert(waiting_.end(), &turn);
+  const Place place(waiting_, turn);
   try {
     co_await turn.wait();
   } catch (...) {
     // Cancelled. If the place was handed over in the same moment, pass it on.
-    if (turn.is_set()) {
-      release();
-    } else {
-      waiting_.erase(place);
-    }
+    if (turn.is_set()) release();
     throw;
   }
   co_return Slot(*this);
@@ -142,8 +157,9 @@ void Limiter::release() {
     ++free_;
     return;
   }
-  waiting_.front()->set();
+  Event& next = *waiting_.front();
   waiting_.pop_front();
+  next.set();
 }
 
 }  // namespace kiln::os
