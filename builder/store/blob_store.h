@@ -22,6 +22,9 @@ class BlobWriter final : public Sink {
   BlobWriter& operator=(BlobWriter&&) = delete;
   ~BlobWriter() override;
   void write(Bytes bytes) override;
+  /// Closes the file: many finished blobs may wait for their commit without holding descriptors.
+  /// Optional before a commit; nothing is written afterwards.
+  void finish() override;
 
   /// Bytes written so far; they may be read back through path() before the commit.
   [[nodiscard]] std::uint64_t size_bytes() const noexcept { return size_bytes_; }
@@ -41,7 +44,8 @@ class BlobStore {
 
   [[nodiscard]] BlobWriter writer() const;
   /// Publishes what was written under `digest`, which the caller has verified over exactly those
-  /// bytes (VerifyingSink or HashingSink in front of the writer). An existing blob is kept.
+  /// bytes (VerifyingSink or HashingSink in front of the writer). An existing blob is kept, unless
+  /// its size shows that it is damaged.
   void commit(BlobWriter writer, const Digest& digest) const;
   /// Stores a small document; returns its digest.
   Digest put(std::string_view bytes) const;
@@ -51,7 +55,8 @@ class BlobStore {
   [[nodiscard]] bool has(const Digest& digest) const { return size(digest).has_value(); }
   /// Throws Error{not_found}.
   [[nodiscard]] std::unique_ptr<Source> open(const Digest& digest) const;
-  /// A small document, verified against its digest: Error{corrupt} when the file was damaged.
+  /// A small document, verified against its digest: Error{corrupt} when the file was damaged; then
+  /// it is removed too, so that it counts as missing from now on.
   [[nodiscard]] std::string read(const Digest& digest, std::size_t limit_bytes) const;
   void remove(const Digest& digest) const;
   [[nodiscard]] std::filesystem::path path(const Digest& digest) const;

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -91,6 +92,8 @@ struct BuildRow {
   std::int64_t finished_ns = 0;
 };
 
+struct Connection;
+
 /// The statements, prepared once. Only on the database's thread.
 class Tables {
  public:
@@ -136,16 +139,47 @@ class Tables {
   void put_build(const BuildRow& row);
   std::vector<BuildRow> builds();
 
+  /// When, since the database was opened, rows were found by layer(), layer_by_diff_id(), record()
+  /// or resolution(): whoever found one may be about to use it.
+  struct Found {
+    std::map<LayerId, std::int64_t> layers_ns;
+    std::map<std::pair<std::string, std::string>, std::int64_t> resolutions_ns;
+  };
+  [[nodiscard]] const Found& found() const noexcept;
+
   std::optional<std::string> meta(std::string_view name);
   void set_meta(std::string_view name, std::string_view value);
 
+  /// The rows written from here on belong to a new generation; returns the one before. What a row
+  /// of that one names is on the disk as soon as everything written before this call is.
+  std::int64_t advance_generation();
+  /// Everything up to `generation` is on the disk.
+  void set_synced(std::int64_t generation, std::int64_t now_ns);
+
+  /// What a power cut may have made untrue.
+  struct Dropped {
+    std::int64_t layers = 0;
+    std::int64_t snapshots = 0;
+    std::int64_t records = 0;
+    std::int64_t images = 0;
+    std::int64_t resolutions = 0;
+  };
+  /// Drops the rows of generations that were never synced.
+  Dropped drop_unsynced();
+  /// Drops layers of which there is nothing, neither snapshot nor blob, and records that name a
+  /// layer that is gone.
+  void drop_useless();
+  /// Builds that are said to run have ended with the process that ran them.
+  void end_running_builds(std::string_view error);
+  void clear_file_digests();
+
   void begin();
+  /// Rolls back when it fails.
   void commit();
   void rollback() noexcept;
 
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<Connection> connection_;
 };
 
 class Database {
@@ -192,16 +226,26 @@ class Database {
     }
   }
 
+  template <class Work>
+  std::invoke_result_t<Work&> on_thread(Work work);
+
   boost::asio::thread_pool thread_{1};
   std::unique_ptr<Tables> tables_;
 };
 
 template <class Work>
 std::invoke_result_t<Work&, Tables&> Database::run_blocking(Work work) {
-  std::packaged_task<std::invoke_result_t<Work&, Tables&>()> task(
-      [this, &work] { return transact(work); });
-  auto result = task.get_future();
-  boost::asio::post(thread_, std::move(task));
+  return on_thread([this, &work] { return transact(work); });
+}
+
+template <class Work>
+std::invoke_result_t<Work&> Database::on_thread(Work work) {
+  // Shared: the thread may still be leaving the task when its result has woken the caller. In a
+  // lambda: Asio takes a bare packaged_task for a completion token and asks for its future itself.
+  const auto task =
+      std::make_shared<std::packaged_task<std::invoke_result_t<Work&>()>>(std::move(work));
+  auto result = task->get_future();
+  boost::asio::post(thread_, [task] { (*task)(); });
   return result.get();
 }
 

@@ -1,0 +1,193 @@
+#include "builder/store/gc_plan.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "builder/os/dir.h"
+#include "proto/error.h"
+#include "proto/oci.h"
+
+namespace kiln::store {
+
+const std::set<Digest>& ImageNeeds::of(const Digest& manifest) {
+  if (const auto found = known_.find(manifest); found != known_.end()) return found->second;
+  std::set<Digest> needs{manifest};
+  try {
+    const std::string text = blobs_.read(manifest, oci::kMaxDocumentBytes);
+    if (oci::is_index(oci::media_type_of(text))) {
+      for (const oci::Descriptor& item : oci::parse_index(text).manifests) {
+        needs.insert(item.digest);
+        if (!blobs_.has(item.digest)) continue;
+        const std::set<Digest>& inner = of(item.digest);
+        needs.insert(inner.begin(), inner.end());
+      }
+    } else {
+      const oci::Manifest parsed = oci::parse_manifest(text);
+      needs.insert(parsed.config.digest);
+      for (const oci::Descriptor& layer : parsed.layers)
+        needs.insert(layer.digest);
+    }
+  } catch (const Error& error) {
+    if (error.code() != Errc::not_found && error.code() != Errc::corrupt &&
+        error.code() != Errc::invalid_input) {
+      throw;  // a failing disk must not make an image's blobs look unneeded
+    }
+  }
+  return known_.emplace(manifest, std::move(needs)).first->second;
+}
+
+Inventory take_inventory(Tables& tables) {
+  return {tables.images(), tables.resolutions(), tables.records(), tables.layers(), tables.found()};
+}
+
+namespace {
+
+class Planner {
+ public:
+  Planner(const Inventory& inventory,
+          ImageNeeds& needs,
+          const BlobStore& blobs,
+          const LeaseTable& leases,
+          bool all)
+      : inventory_(inventory), needs_(needs), blobs_(blobs), leases_(leases), all_(all) {
+    plan_.keep_since_ns = leases.oldest_ns();
+  }
+
+  Plan make() && {
+    for (const ImageRow& row : inventory_.images)
+      insert(image_blobs_, needs_.of(row.manifest));
+    plan_resolutions();
+    plan_records();
+    for (const LayerRow& row : inventory_.layers)
+      plan_layer(row);
+    insert(plan_.kept_blobs, image_blobs_);
+    insert(plan_.kept_blobs, resolution_blobs_);
+    return std::move(plan_);
+  }
+
+ private:
+  static void insert(std::set<Digest>& into, const std::set<Digest>& more) {
+    into.insert(more.begin(), more.end());
+  }
+  /// A running build may have written or found it, and be about to lease it.
+  [[nodiscard]] bool is_recent(std::int64_t time_ns) const {
+    return time_ns >= plan_.keep_since_ns;
+  }
+
+  template <class Key>
+  [[nodiscard]] bool was_found(const std::map<Key, std::int64_t>& found_ns, const Key& key) const {
+    const auto found = found_ns.find(key);
+    return found != found_ns.end() && is_recent(found->second);
+  }
+
+  void plan_resolutions() {
+    for (const ResolutionRow& row : inventory_.resolutions) {
+      const bool in_use = is_recent(row.resolved_ns) ||
+                          was_found(inventory_.found.resolutions_ns, {row.reference, row.platform});
+      if (all_ && !in_use) {
+        plan_.resolutions.push_back(row);
+      } else {
+        insert(resolution_blobs_, needs_.of(row.manifest));
+      }
+    }
+  }
+
+  /// Without `all`, what images and base images were made of stays quick to build again.
+  [[nodiscard]] bool is_of_images(const RecordRow& row,
+                                  const std::set<LayerId>& image_layers) const {
+    return !all_ && !row.layers.empty() && std::ranges::all_of(row.layers, [&](LayerId layer) {
+      return image_layers.contains(layer);
+    });
+  }
+
+  void plan_records() {
+    std::set<LayerId> image_layers;
+    for (const LayerRow& row : inventory_.layers) {
+      if (row.blob && (image_blobs_.contains(*row.blob) || resolution_blobs_.contains(*row.blob))) {
+        image_layers.insert(row.id);
+      }
+    }
+    for (const RecordRow& row : inventory_.records) {
+      // The top layer is the record's own; those below are shared with many.
+      const bool held =
+          !row.layers.empty() && (leases_.holds(row.layers.back()) ||
+                                  was_found(inventory_.found.layers_ns, row.layers.back()));
+      if (held || is_recent(std::max(row.created_ns, row.last_used_ns)) ||
+          is_of_images(row, image_layers)) {
+        record_layers_.insert(row.layers.begin(), row.layers.end());
+      } else {
+        plan_.records.push_back(row.key);
+      }
+    }
+  }
+
+  void plan_layer(const LayerRow& row) {
+    const bool held = leases_.holds(row.id) || (row.blob && leases_.holds(*row.blob)) ||
+                      record_layers_.contains(row.id) || is_recent(row.created_ns) ||
+                      was_found(inventory_.found.layers_ns, row.id);
+    if (held || (row.blob && resolution_blobs_.contains(*row.blob))) {
+      if (row.blob) plan_.kept_blobs.insert(*row.blob);
+    } else if (row.blob && image_blobs_.contains(*row.blob)) {
+      // The image needs the blob; the snapshot only when that is all there is.
+      if (row.has_snapshot && blobs_.size(*row.blob) == row.blob_bytes) {
+        plan_.snapshots.push_back(row);
+      }
+    } else {
+      plan_.layers.push_back(row);
+    }
+  }
+
+  const Inventory& inventory_;
+  ImageNeeds& needs_;
+  const BlobStore& blobs_;
+  const LeaseTable& leases_;
+  bool all_;
+  std::set<Digest> image_blobs_;
+  std::set<Digest> resolution_blobs_;
+  std::set<LayerId> record_layers_;
+  Plan plan_;
+};
+
+}  // namespace
+
+Plan plan_prune(const Inventory& inventory,
+                ImageNeeds& needs,
+                const BlobStore& blobs,
+                const LeaseTable& leases,
+                bool all) {
+  return Planner(inventory, needs, blobs, leases, all).make();
+}
+
+std::vector<BlobFile> list_blobs(const Store& store) {
+  const std::filesystem::path path = store.root() / "blobs" / "sha256";
+  const os::Dir directory = os::Dir::open(path);
+  std::vector<BlobFile> files;
+  for (const os::DirEntry& entry : directory.entries()) {
+    struct stat status{};
+    if (::fstatat(directory.fd(), entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;
+      throw system_error(errno, "stat " + (path / entry.name).string());
+    }
+    try {
+      files.push_back(
+          {Digest::parse("sha256:" + entry.name),
+           static_cast<std::uint64_t>(status.st_blocks) * 512,
+           std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec});
+    } catch (const Error&) {
+      continue;  // not a blob: somebody else's file is not ours to judge
+    }
+  }
+  return files;
+}
+
+bool is_garbage(const BlobFile& blob, const Plan& plan) {
+  // Files are dated by a clock that is up to one timer tick behind.
+  constexpr std::int64_t kClockTick = 10'000'000;
+  return !plan.kept_blobs.contains(blob.digest) &&
+         blob.changed_ns < plan.keep_since_ns - kClockTick;
+}
+
+}  // namespace kiln::store
