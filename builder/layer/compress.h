@@ -1,7 +1,6 @@
 // Layer compression: bytes depend on the input only, never on the number of threads.
 #pragma once
 
-#include <boost/asio/thread_pool.hpp>
 #include <memory>
 #include <string_view>
 

@@ -1,0 +1,107 @@
+#include "builder/layer/compress.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "builder/layer/archive_handle.h"
+#include "builder/layer/gzip.h"
+#include "builder/layer/zstd.h"
+#include "proto/error.h"
+#include "proto/oci.h"
+
+namespace kiln::layer {
+
+namespace {
+
+class PlainSink final : public Sink {
+ public:
+  explicit PlainSink(Sink& next) : next_(next) {}
+  void write(Bytes bytes) override { next_.write(bytes); }
+  void finish() override { next_.finish(); }
+
+ private:
+  Sink& next_;
+};
+
+// Gives the first bytes that were looked at again, then the rest.
+class PeekedSource final : public Source {
+ public:
+  explicit PeekedSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {
+    while (size_ < head_.size()) {
+      const std::size_t count = inner_->read(MutableBytes(head_).subspan(size_));
+      if (count == 0) break;
+      size_ += count;
+    }
+  }
+
+  [[nodiscard]] std::string_view head() const {
+    return as_text(Bytes(head_).first(size_)).substr(position_);
+  }
+
+  std::size_t read(MutableBytes buffer) override {
+    if (position_ == size_) return inner_->read(buffer);
+    const std::size_t count = std::min(buffer.size(), size_ - position_);
+    std::memcpy(buffer.data(), head_.data() + position_, count);
+    position_ += count;
+    return count;
+  }
+
+ private:
+  std::unique_ptr<Source> inner_;
+  std::array<std::byte, 6> head_{};
+  std::size_t size_ = 0;
+  std::size_t position_ = 0;
+};
+
+bool is_zstd(std::string_view head) {
+  // A frame, or a skippable one (magic 0x184D2A50 to 0x184D2A5F) in front of it.
+  if (head.starts_with("\x28\xb5\x2f\xfd")) return true;
+  return head.size() >= 4 && (static_cast<unsigned char>(head[0]) & 0xf0) == 0x50 &&
+         head.substr(1, 3) == "\x2a\x4d\x18";
+}
+
+bool is_bzip2(std::string_view head) {
+  return head.size() >= 4 && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9';
+}
+
+}  // namespace
+
+std::unique_ptr<Sink> make_compressor(Compression compression, Sink& next, int threads) {
+  switch (compression) {
+    case Compression::none:
+      return std::make_unique<PlainSink>(next);
+    case Compression::gzip:
+      return std::make_unique<BlockPipeline>(make_gzip_format(), next, threads);
+    case Compression::zstd:
+      return std::make_unique<BlockPipeline>(make_zstd_format(), next, threads);
+  }
+  throw Error(Errc::internal, "unknown compression {}", static_cast<int>(compression));
+}
+
+std::unique_ptr<Source> make_decompressor(std::unique_ptr<Source> compressed, bool archives) {
+  auto source = std::make_unique<PeekedSource>(std::move(compressed));
+  const std::string_view head = source->head();
+  if (head.starts_with("\x1f\x8b")) return make_gzip_source(std::move(source));
+  if (is_zstd(head)) return make_zstd_source(std::move(source));
+  if (archives && (is_bzip2(head) || head == std::string_view("\xfd"
+                                                              "7zXZ\0",
+                                                              6))) {
+    return make_libarchive_source(std::move(source));
+  }
+  return source;
+}
+
+std::string_view layer_media_type(Compression compression) {
+  switch (compression) {
+    case Compression::none:
+      return oci::kLayer;
+    case Compression::gzip:
+      return oci::kLayerGzip;
+    case Compression::zstd:
+      return oci::kLayerZstd;
+  }
+  throw Error(Errc::internal, "unknown compression {}", static_cast<int>(compression));
+}
+
+}  // namespace kiln::layer

@@ -1,0 +1,64 @@
+// A deterministic pax stream: equal entries give equal bytes on every machine.
+//
+// Numeric owners without names, whole-second times, no access or change times, no inode numbers, a
+// pax header only where the plain one cannot say it, two zero blocks at the end and no more.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <string>
+
+#include "builder/layer/attributes.h"
+#include "proto/bytes.h"
+
+struct archive;
+struct archive_entry;
+
+namespace kiln::layer {
+
+struct TarHeader {
+  std::string path;         ///< relative, without a trailing slash
+  mode_t type = 0;          ///< S_IFREG, S_IFDIR, ...
+  Attributes attributes;    ///< mtime_ns is not written
+  std::string link_target;  ///< of a symbolic link
+  std::string hard_link;    ///< path of an earlier entry; no content follows
+  dev_t device = 0;         ///< of a device node
+  std::uint64_t size_bytes = 0;
+};
+
+class TarWriter {
+ public:
+  /// `sink` outlives the writer.
+  explicit TarWriter(Sink& sink);
+  TarWriter(const TarWriter&) = delete;
+  TarWriter& operator=(const TarWriter&) = delete;
+  ~TarWriter();
+
+  /// Begins an entry; exactly size_bytes of content follow.
+  void header(const TarHeader& header);
+  void content(Bytes bytes);
+  /// Ends the archive; does not finish the sink.
+  void close();
+
+ private:
+  struct FreeArchive {
+    void operator()(archive* handle) const noexcept;
+  };
+  struct FreeEntry {
+    void operator()(archive_entry* entry) const noexcept;
+  };
+  static long pass_on(archive* handle, void* self, const void* bytes, std::size_t size);
+  void check(long result, const std::string& path);
+
+  Sink& sink_;
+  std::exception_ptr failure_;
+  std::string path_;
+  std::unique_ptr<archive_entry, FreeEntry> entry_;
+  std::unique_ptr<archive, FreeArchive> archive_;
+  bool closed_ = false;
+};
+
+}  // namespace kiln::layer

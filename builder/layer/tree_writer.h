@@ -1,0 +1,78 @@
+// Makes files beneath a root from names that are not trusted.
+//
+// The directory of each name is resolved by the kernel beneath the root, the last part is never
+// followed; so nothing outside the root is touched, whatever the names and the links among them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "builder/layer/attributes.h"
+#include "builder/layer/directory_spool.h"
+#include "builder/os/dir.h"
+#include "builder/os/fd.h"
+
+namespace kiln::layer {
+
+/// Paths are clean (clean_entry_name) and relative to the base; "" is the base itself. An existing
+/// name is replaced, a directory by a directory merged; missing parents are made, 0755 and root's.
+/// All functions throw Error naming the path: Error{corrupt} when a parent is not a directory.
+class TreeWriter {
+ public:
+  /// `base` is a path beneath `root`, "" for the root. With Links::refuse a link in a path is an
+  /// error. `root` outlives the writer.
+  TreeWriter(const os::Dir& root, std::string base, os::Links links);
+
+  /// Makes the base when it is missing, as missing parents are made.
+  void make_base() { open_parent(base_, base_); }
+
+  void directory(const std::string& path, const Attributes& attributes);
+  /// A new, empty file open for writing; finish_file gives it its attributes.
+  [[nodiscard]] os::Fd create_file(const std::string& path);
+  void finish_file(const os::Fd& file, const std::string& path, const Attributes& attributes) const;
+  void symbolic_link(const std::string& path,
+                     const std::string& target,
+                     const Attributes& attributes);
+  /// Another name of an existing file beneath the base.
+  void hard_link(const std::string& path, const std::string& target);
+  /// A device node or fifo.
+  void node(const std::string& path, mode_t type, dev_t device, const Attributes& attributes);
+
+  /// A deletion in overlayfs' form. What the same layer has under this name stays: a file as it
+  /// is, a directory made opaque. Directories made in place of a deletion are opaque as well.
+  void whiteout(const std::string& path);
+  /// Marks a directory, made if missing, as hiding what is below it.
+  void opaque(const std::string& path);
+
+  /// Gives directories their times and xattrs; nothing is written afterwards.
+  void finish() { spool_.apply(); }
+
+ private:
+  struct Place {
+    int parent_fd;
+    std::string name;
+  };
+
+  [[nodiscard]] std::string full(const std::string& path) const;
+  Place place(const std::string& path);
+  os::Fd open_parent(const std::string& parent, const std::string& path);
+  void make_parents(const std::string& parent);
+  template <class Make>
+  int make(const Place& place, const std::string& path, const Make& make);
+  void remove_existing(const Place& place, const std::string& path) const;
+  os::Fd make_directory(int parent_fd, const std::string& name, const std::string& path);
+  void set_attributes(const Place& place,
+                      const std::string& path,
+                      const Attributes& attributes) const;
+
+  const os::Dir& root_;
+  std::string base_;
+  os::Links links_;
+  DirectorySpool spool_;
+  // The directory of the last entry: archives go directory by directory.
+  std::string parent_path_;
+  os::Fd parent_;
+};
+
+}  // namespace kiln::layer

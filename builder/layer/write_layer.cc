@@ -1,0 +1,185 @@
+#include "builder/layer/write_layer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "builder/layer/tar_writer.h"
+#include "builder/layer/tree_walk.h"
+#include "builder/layer/whiteout.h"
+#include "proto/error.h"
+
+namespace kiln::layer {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 1024 * 1024;
+
+// Turns visits into tar entries.
+class LayerTar {
+ public:
+  LayerTar(Sink& sink, std::optional<std::int64_t> epoch, bool whiteouts, std::stop_token stop)
+      : tar_(sink), epoch_(epoch), whiteouts_(whiteouts), stop_(std::move(stop)) {}
+
+  void add(Visit& visit) {
+    if (stop_.stop_requested()) throw Error(Errc::cancelled, "write layer: cancelled");
+    if (visit.type() == S_IFSOCK) return;  // tar has no sockets, and nobody could use one
+    if (whiteouts_) {
+      if (visit.name.starts_with(kWhiteoutPrefix)) {
+        throw Error(Errc::invalid_input,
+                    "{}: names that begin with \".wh.\" mean deletions in a layer; rename it",
+                    visit.path);
+      }
+      if (is_whiteout(visit.status)) {
+        marker(visit.path, visit.name);
+        return;
+      }
+    }
+    std::vector<Xattr> xattrs = visit.xattrs();
+    const bool opaque = whiteouts_ && check_overlay(visit.path, xattrs);
+    std::erase_if(xattrs, [](const Xattr& xattr) { return !travels(xattr.name); });
+    // The root itself has no entry: its owner and mode are those of the snapshot's mount point.
+    if (!visit.path.empty()) entry(visit, std::move(xattrs));
+    if (opaque) {
+      const std::string prefix = visit.path.empty() ? "" : visit.path + "/";
+      plain_marker(prefix + std::string(kOpaqueMarker));
+    }
+  }
+
+  void close() { tar_.close(); }
+
+ private:
+  using Inode = std::pair<dev_t, ino_t>;
+  struct Links {
+    std::string first_path;
+    nlink_t missing = 0;
+  };
+
+  // True for an opaque directory. What would need other snapshots to be read is refused.
+  static bool check_overlay(const std::string& path, const std::vector<Xattr>& xattrs) {
+    bool opaque = false;
+    for (const Xattr& xattr : xattrs) {
+      if (xattr.name == kOpaqueXattr) opaque = xattr.value == "y";
+      if (xattr.name == "trusted.overlay.redirect" || xattr.name == "trusted.overlay.metacopy") {
+        throw Error(Errc::internal, "{}: has {}; snapshots are mounted without that feature", path,
+                    xattr.name);
+      }
+    }
+    return opaque;
+  }
+
+  void marker(const std::string& path, const std::string& name) {
+    plain_marker(path.substr(0, path.size() - name.size()) + std::string(kWhiteoutPrefix) + name);
+  }
+
+  // Markers have no time of their own that could be the same in another build.
+  void plain_marker(std::string path) {
+    TarHeader header;
+    header.path = std::move(path);
+    header.type = S_IFREG;
+    header.attributes.mtime = epoch_.value_or(0);
+    tar_.header(header);
+  }
+
+  void entry(Visit& visit, std::vector<Xattr> xattrs) {
+    TarHeader header;
+    header.path = visit.path;
+    header.type = visit.type();
+    header.attributes.mode = visit.status.st_mode & 07777;
+    header.attributes.uid = visit.status.st_uid;
+    header.attributes.gid = visit.status.st_gid;
+    header.attributes.mtime = std::min<std::int64_t>(visit.status.st_mtim.tv_sec,
+                                                     epoch_.value_or(visit.status.st_mtim.tv_sec));
+    header.attributes.xattrs = std::move(xattrs);
+    header.device = visit.status.st_rdev;
+    if (header.type != S_IFDIR && visit.status.st_nlink > 1) header.hard_link = earlier_link(visit);
+    if (!header.hard_link.empty()) {
+      tar_.header(header);
+      return;
+    }
+    if (header.type == S_IFLNK) header.link_target = os::read_link(visit.parent_fd, visit.name);
+    if (header.type == S_IFREG)
+      header.size_bytes = static_cast<std::uint64_t>(visit.status.st_size);
+    tar_.header(header);
+    if (header.type == S_IFREG) content(visit, header.size_bytes);
+  }
+
+  // The path of the same inode met before; "" for the first. Forgotten with its last link.
+  std::string earlier_link(const Visit& visit) {
+    const Inode inode{visit.status.st_dev, visit.status.st_ino};
+    const auto [found, first] =
+        links_.try_emplace(inode, Links{visit.path, visit.status.st_nlink - 1});
+    if (first) return {};
+    std::string path = found->second.first_path;
+    if (--found->second.missing == 0) links_.erase(found);
+    return path;
+  }
+
+  void content(const Visit& visit, std::uint64_t size_bytes) {
+    for (std::uint64_t rest = size_bytes; rest > 0;) {
+      if (stop_.stop_requested()) throw Error(Errc::cancelled, "write layer: cancelled");
+      const std::size_t wanted = std::min<std::uint64_t>(rest, buffer_.size());
+      const ssize_t count = ::read(visit.fd.get(), buffer_.data(), wanted);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw system_error(errno, "read " + visit.path);
+      if (count == 0) {
+        throw Error(Errc::unavailable, "read {}: it became shorter while it was being read",
+                    visit.path);
+      }
+      tar_.content(Bytes(buffer_).first(static_cast<std::size_t>(count)));
+      rest -= static_cast<std::uint64_t>(count);
+    }
+  }
+
+  TarWriter tar_;
+  std::optional<std::int64_t> epoch_;
+  bool whiteouts_;
+  std::stop_token stop_;
+  std::map<Inode, Links> links_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(kReadBytes);
+};
+
+void write_tar(const std::filesystem::path& directory,
+               Sink& sink,
+               std::optional<std::int64_t> epoch,
+               bool whiteouts,
+               const std::stop_token& stop) {
+  const os::Dir root = os::Dir::open(directory);
+  LayerTar tar(sink, epoch, whiteouts, stop);
+  walk_tree(root, whiteouts, stop, [&](Visit& visit) { tar.add(visit); });
+  tar.close();
+}
+
+}  // namespace
+
+LayerBlob write_layer(const std::filesystem::path& snapshot,
+                      const WriteOptions& options,
+                      const store::BlobStore& blobs,
+                      std::stop_token stop) {
+  // tar → diff id → compressor → digest and size → blob, in one pass
+  store::BlobWriter writer = blobs.writer();
+  HashingSink blob_hash(writer);
+  const std::unique_ptr<Sink> compressor =
+      make_compressor(options.compression, blob_hash, options.threads);
+  HashingSink tar_hash(*compressor);
+  write_tar(snapshot, tar_hash, options.epoch, true, stop);
+  tar_hash.finish();
+
+  const Digest digest = blob_hash.digest();
+  LayerBlob layer{DiffId{tar_hash.digest()},
+                  oci::Descriptor{std::string(layer_media_type(options.compression)), digest,
+                                  blob_hash.count_bytes(), {}, {}},
+                  tar_hash.count_bytes()};
+  blobs.commit(std::move(writer), digest);
+  return layer;
+}
+
+void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop) {
+  write_tar(root, sink, std::nullopt, false, stop);
+}
+
+}  // namespace kiln::layer
