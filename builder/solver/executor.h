@@ -1,0 +1,60 @@
+// What the solver asks of the outside: it decides what must run, an executor runs it.
+//
+// Two implementations: ops (the real one) and the tests' recorder.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/graph/graph.h"
+#include "builder/graph/key_encoding.h"
+#include "builder/store/database.h"
+
+namespace kiln::solver {
+
+/// A root file system: layers, bottom first.
+using Stack = std::vector<store::LayerId>;
+
+/// Follows one step while it runs.
+class StepListener {
+ public:
+  virtual ~StepListener() = default;
+  virtual void log(int stream, std::string_view text) = 0;
+  virtual void progress(std::string_view item,
+                        std::uint64_t current_bytes,
+                        std::uint64_t total_bytes) = 0;
+};
+
+/// Shared, because work that several wait for may outlive who began it.
+using Listener = std::shared_ptr<StepListener>;
+
+/// Runs the vertices of one build. Shared: work that another build also waits for outlives its
+/// build.
+class Executor : public std::enable_shared_from_this<Executor> {
+ public:
+  virtual ~Executor() = default;
+
+  /// What a source vertex's key consists of: an image's manifest, the content of selected local
+  /// files.
+  virtual boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
+      graph::VertexId vertex, Listener listener) = 0;
+
+  /// The root file system of a source vertex; for local files, which have none of their own, it is
+  /// empty.
+  virtual boost::asio::awaitable<Stack> load(graph::VertexId vertex, Listener listener) = 0;
+
+  /// Executes an exec, file, merge or diff vertex on its inputs' file systems.
+  virtual boost::asio::awaitable<Stack> run(graph::VertexId vertex,
+                                            std::vector<Stack> inputs,
+                                            Listener listener) = 0;
+
+  /// False when something of the stack is gone for good, so that the record which names it is a
+  /// miss.
+  [[nodiscard]] virtual bool usable(const std::vector<store::LayerRow>& layers) const = 0;
+};
+
+}  // namespace kiln::solver

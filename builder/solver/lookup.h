@@ -1,0 +1,19 @@
+// Finding a record that can still be used.
+#pragma once
+
+#include <string_view>
+
+#include "builder/solver/executions.h"
+#include "builder/solver/executor.h"
+#include "builder/store/database.h"
+
+namespace kiln::solver {
+
+/// The record of `key` with its layers leased, or nullptr when there is none or a layer of it is
+/// gone: a damaged record is a miss, and is removed.
+[[nodiscard]] SharedOutcome find_usable(store::Tables& tables,
+                                        std::string_view key,
+                                        const Executor& executor,
+                                        store::LeaseTable& leases);
+
+}  // namespace kiln::solver

@@ -1,0 +1,296 @@
+#include "builder/solver/solver.h"
+
+#include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
+#include <chrono>
+
+#include "builder/os/file.h"
+#include "builder/solver/lookup.h"
+
+namespace kiln::solver {
+
+namespace asio = boost::asio;
+using graph::VertexId;
+
+/// What is known of one vertex.
+struct Solver::State {
+  std::vector<graph::KeyPart> source_parts;
+  std::optional<CacheKey> key;
+  SharedOutcome outcome;  ///< the record's on a hit, the run's after a miss
+  bool hit = false;
+  bool needed = false;
+  bool failed = false;
+  std::shared_ptr<os::Event> done;  ///< set while someone evaluates it
+  int step = 0;
+};
+
+namespace {
+
+bool is_source(const graph::Vertex& vertex) {
+  return std::holds_alternative<graph::SourceOp>(vertex.op);
+}
+
+}  // namespace
+
+/// Shows one step: its start, output and end.
+class Solver::Reporter final : public StepListener {
+ public:
+  Reporter(Solver& solver, VertexId vertex) : events_(solver.events_) {
+    const std::string& name = (*solver.graph_)[vertex].name;
+    if (name.empty()) return;  // a vertex that users did not write
+    step_ = solver.states_[vertex].step = solver.steps_.next();
+    events_(StepStarted{step_, name});
+  }
+
+  void log(int stream, std::string_view text) override {
+    if (step_ != 0) events_(StepLog{step_, stream, std::string(text)});
+  }
+  void progress(std::string_view item,
+                std::uint64_t current_bytes,
+                std::uint64_t total_bytes) override {
+    if (step_ != 0) events_(StepProgress{step_, std::string(item), current_bytes, total_bytes});
+  }
+  void end(StepOutcome outcome) {
+    const auto elapsed = std::chrono::steady_clock::now() - start_;
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count();
+    if (step_ != 0) events_(StepEnded{step_, outcome, ms});
+  }
+
+ private:
+  const EventSink& events_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  int step_ = 0;
+};
+
+Solver::Solver(std::shared_ptr<const graph::Graph> graph,
+               std::shared_ptr<Executor> executor,
+               Executions& executions,
+               store::Database& database,
+               store::LeaseTable& leases,
+               EventSink events,
+               StepCounter& steps)
+    : graph_(std::move(graph)),
+      executor_(std::move(executor)),
+      executions_(executions),
+      database_(database),
+      leases_(leases),
+      events_(std::move(events)),
+      steps_(steps),
+      states_(graph_->size()) {}
+
+Solver::~Solver() = default;
+
+int Solver::step_of(VertexId vertex) const {
+  return states_.at(vertex).step;
+}
+
+asio::awaitable<std::vector<Stack>> Solver::solve(std::vector<VertexId> targets) {
+  closure_ = graph_->closure(targets);
+  co_await identify_sources();
+  make_keys();
+  co_await look_up();
+  for (const VertexId target : targets)
+    choose_needed(target);
+  report_cached();
+
+  std::vector<asio::awaitable<void>> evaluations;
+  for (const VertexId target : targets)
+    evaluations.push_back(evaluate(target));
+  co_await os::all_of(std::move(evaluations));
+  co_await touch_hits();
+
+  std::vector<Stack> stacks;
+  for (const VertexId target : targets)
+    stacks.push_back(states_[target].outcome->stack);
+  co_return stacks;
+}
+
+asio::awaitable<void> Solver::identify_sources() {
+  std::vector<asio::awaitable<void>> tasks;
+  for (const VertexId vertex : closure_) {
+    if (is_source((*graph_)[vertex])) tasks.push_back(identify_source(vertex));
+  }
+  co_await os::all_of(std::move(tasks));
+}
+
+asio::awaitable<void> Solver::identify_source(VertexId vertex) {
+  struct Silent final : StepListener {
+    void log(int, std::string_view) override {}
+    void progress(std::string_view, std::uint64_t, std::uint64_t) override {}
+  };
+  try {
+    states_[vertex].source_parts = co_await executor_->source_parts(vertex, std::make_shared<Silent>());
+  } catch (const Error&) {
+    if (!failed_vertex_) failed_vertex_ = vertex;
+    throw;
+  }
+}
+
+void Solver::make_keys() {
+  for (const VertexId vertex : closure_) {
+    std::vector<graph::KeyPart> parts = graph::key_parts((*graph_)[vertex]);
+    for (graph::KeyPart& part : states_[vertex].source_parts)
+      parts.push_back(std::move(part));
+    std::vector<CacheKey> inputs;
+    for (const VertexId input : (*graph_)[vertex].inputs) {
+      inputs.push_back({states_[input].key->digest, {}});
+    }
+    states_[vertex].key = make_key(std::move(parts), inputs);
+  }
+}
+
+asio::awaitable<void> Solver::look_up() {
+  auto find = [this](store::Tables& tables) {
+    for (const VertexId vertex : closure_) {
+      const graph::Vertex& definition = (*graph_)[vertex];
+      if (is_source(definition) || definition.ignore_cache) continue;
+      State& state = states_[vertex];
+      // The lease is taken in the transaction that finds the record: collection looks at leases in
+      // its own transaction, so it sees either the lease or no record.
+      state.outcome = find_usable(tables, state.key->digest.str(), *executor_, leases_);
+      state.hit = state.outcome != nullptr;
+    }
+  };
+  co_await database_.run(find);
+}
+
+void Solver::choose_needed(VertexId vertex) {
+  State& state = states_[vertex];
+  if (state.needed) return;
+  state.needed = true;
+  if (state.hit) return;
+  for (const VertexId input : (*graph_)[vertex].inputs)
+    choose_needed(input);
+}
+
+void Solver::report_cached() {
+  for (const VertexId vertex : closure_) {
+    const State& state = states_[vertex];
+    if (state.needed && !state.hit) continue;
+    Reporter(*this, vertex).end(StepOutcome::cached);
+  }
+}
+
+asio::awaitable<void> Solver::evaluate(VertexId vertex) {
+  State& state = states_[vertex];
+  if (state.outcome) co_return;
+  if (state.done) {  // another user of this vertex is at it
+    co_await state.done->wait();
+    if (!state.outcome) throw Error(Errc::cancelled, "a step that this one needs did not end");
+    co_return;
+  }
+  state.done = std::make_shared<os::Event>(co_await asio::this_coro::executor);
+  const auto done = state.done;
+  try {
+    co_await evaluate_now(vertex);
+  } catch (...) {
+    done->set();
+    throw;
+  }
+  done->set();
+}
+
+asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
+  std::vector<asio::awaitable<void>> inputs;
+  for (const VertexId input : (*graph_)[vertex].inputs)
+    inputs.push_back(evaluate(input));
+  co_await os::all_of(std::move(inputs));
+
+  Reporter reporter(*this, vertex);
+  std::exception_ptr failure;
+  StepOutcome outcome = StepOutcome::done;
+  try {
+    const auto broadcast = executions_.broadcast(states_[vertex].key->digest.str());
+    const Broadcast::Subscription subscription(broadcast, reporter);
+    states_[vertex].outcome = co_await execute(vertex);
+  } catch (const boost::system::system_error&) {
+    failure = std::current_exception();
+    outcome = StepOutcome::cancelled;
+  } catch (...) {
+    failure = std::current_exception();
+    outcome = StepOutcome::failed;
+    if (!failed_vertex_) failed_vertex_ = vertex;
+  }
+  reporter.end(outcome);
+  if (failure) std::rethrow_exception(failure);
+}
+
+namespace {
+
+/// One execution; owns all that it needs, since it may outlive the build that began it.
+struct Execution {
+  std::shared_ptr<const graph::Graph> graph;
+  std::shared_ptr<Executor> executor;
+  Executions& executions;
+  store::Database& database;
+  store::LeaseTable& leases;
+  VertexId vertex;
+  CacheKey key;
+  std::vector<SharedOutcome> inputs;
+  std::shared_ptr<Broadcast> broadcast;
+};
+
+asio::awaitable<SharedOutcome> record(std::shared_ptr<const Execution> execution,
+                                      SharedOutcome outcome) {
+  const std::int64_t now = os::now_ns();
+  store::RecordRow row{execution->key.digest.str(),
+                       outcome->stack,
+                       (*execution->graph)[execution->vertex].name,
+                       parts_to_json(execution->key.parts),
+                       now,
+                       now};
+  auto put = [&row](store::Tables& tables) { tables.put_record(row); };
+  co_await execution->database.run(put);
+  co_return outcome;
+}
+
+asio::awaitable<SharedOutcome> run_execution(std::shared_ptr<const Execution> execution) {
+  const graph::Vertex& vertex = (*execution->graph)[execution->vertex];
+  if (is_source(vertex)) {
+    Stack stack = co_await execution->executor->load(execution->vertex, execution->broadcast);
+    co_return std::make_shared<const Outcome>(std::move(stack), execution->leases);
+  }
+  const os::Limiter::Slot slot = co_await execution->executions.slots.acquire();
+  if (!vertex.ignore_cache) {
+    // An identical step may have ended between our look-up and now.
+    auto find = [&](store::Tables& tables) {
+      return find_usable(tables, execution->key.digest.str(), *execution->executor,
+                         execution->leases);
+    };
+    if (SharedOutcome found = co_await execution->database.run(find)) co_return found;
+  }
+  std::vector<Stack> inputs;
+  for (const SharedOutcome& input : execution->inputs)
+    inputs.push_back(input->stack);
+  Stack stack = co_await execution->executor->run(execution->vertex, std::move(inputs),
+                                                  execution->broadcast);
+  co_return co_await record(execution,
+                            std::make_shared<const Outcome>(std::move(stack), execution->leases));
+}
+
+}  // namespace
+
+asio::awaitable<SharedOutcome> Solver::execute(VertexId vertex) {
+  std::vector<SharedOutcome> inputs;
+  for (const VertexId input : (*graph_)[vertex].inputs)
+    inputs.push_back(states_[input].outcome);
+  std::string key = states_[vertex].key->digest.str();
+  const auto execution = std::make_shared<const Execution>(
+      graph_, executor_, executions_, database_, leases_, vertex, *states_[vertex].key,
+      std::move(inputs), executions_.broadcast(key));
+  // A step that must not use the cache is nobody else's either.
+  if ((*graph_)[vertex].ignore_cache) key += fmt::format(" {}", static_cast<const void*>(this));
+  co_return co_await executions_.in_flight.run(std::move(key),
+                                               [execution] { return run_execution(execution); });
+}
+
+asio::awaitable<void> Solver::touch_hits() {
+  auto touch = [this, now = os::now_ns()](store::Tables& tables) {
+    for (const VertexId vertex : closure_) {
+      if (states_[vertex].hit) tables.touch_record(states_[vertex].key->digest.str(), now);
+    }
+  };
+  co_await database_.run(touch);
+}
+
+}  // namespace kiln::solver

@@ -1,0 +1,84 @@
+// Decides what of a graph must run, and runs each of it once.
+//
+//   1. sources say what they are          (manifest digests, content of local files)
+//   2. every vertex gets its definition key   (own operation + inputs' keys)
+//   3. one transaction looks all keys up
+//   4. from the targets down: a hit ends the walk, a miss needs its inputs
+//   5. misses run, inputs side by side; each result is recorded
+//
+// A fully cached graph does 1 to 4 and nothing else. Thread: the event loop's.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "builder/graph/graph.h"
+#include "builder/solver/cache_key.h"
+#include "builder/solver/executions.h"
+#include "builder/solver/executor.h"
+#include "builder/store/lease.h"
+#include "proto/messages.h"
+
+namespace kiln::solver {
+
+/// Numbers the steps of a build; shared by all that show some.
+class StepCounter {
+ public:
+  int next() noexcept { return ++last_; }
+
+ private:
+  int last_ = 0;
+};
+
+class Solver {
+ public:
+  /// All references outlive the solver; `executor` may outlive it with work that others wait for.
+  Solver(std::shared_ptr<const graph::Graph> graph,
+         std::shared_ptr<Executor> executor,
+         Executions& executions,
+         store::Database& database,
+         store::LeaseTable& leases,
+         EventSink events,
+         StepCounter& steps);
+  ~Solver();
+
+  /// The root file systems of the targets. Throws what the first failing step throws;
+  /// failed_vertex() then says which one that was.
+  boost::asio::awaitable<std::vector<Stack>> solve(std::vector<graph::VertexId> targets);
+
+  [[nodiscard]] std::optional<graph::VertexId> failed_vertex() const noexcept {
+    return failed_vertex_;
+  }
+  /// The step number under which a vertex was shown; 0 when it was not.
+  [[nodiscard]] int step_of(graph::VertexId vertex) const;
+
+ private:
+  struct State;
+  class Reporter;
+
+  boost::asio::awaitable<void> identify_sources();
+  boost::asio::awaitable<void> identify_source(graph::VertexId vertex);
+  void make_keys();
+  boost::asio::awaitable<void> look_up();
+  void choose_needed(graph::VertexId vertex);
+  void report_cached();
+  boost::asio::awaitable<void> evaluate(graph::VertexId vertex);
+  boost::asio::awaitable<void> evaluate_now(graph::VertexId vertex);
+  boost::asio::awaitable<SharedOutcome> execute(graph::VertexId vertex);
+  boost::asio::awaitable<void> touch_hits();
+
+  std::shared_ptr<const graph::Graph> graph_;
+  std::shared_ptr<Executor> executor_;
+  Executions& executions_;
+  store::Database& database_;
+  store::LeaseTable& leases_;
+  EventSink events_;
+  StepCounter& steps_;
+  std::vector<graph::VertexId> closure_;
+  std::vector<State> states_;
+  std::optional<graph::VertexId> failed_vertex_;
+};
+
+}  // namespace kiln::solver
