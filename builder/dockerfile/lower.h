@@ -6,6 +6,7 @@
 // then `lower`.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,6 +28,8 @@ struct LowerOptions {
   std::map<std::string, std::string> labels;  ///< added to the image configuration
   Platform build_platform;
   Platform target_platform;
+  /// The request named no platform: the image keeps that of its base (FROM --platform=...).
+  bool implicit_platform = false;
   graph::Network network = graph::Network::standard;  ///< of RUN steps that do not say
   bool no_cache = false;
   std::vector<std::string> no_cache_stages;
@@ -68,9 +71,13 @@ struct Lowered {
   std::optional<Digest> base_manifest;  ///< nullopt: FROM scratch
   oci::ImageConfig config;  ///< complete but for diff_ids, created and history of new steps;
                             ///< diff_ids and history are the base image's
-  std::vector<StepHistory> history;  ///< the new steps, in order
+  std::vector<StepHistory> history;               ///< the new steps, in order
+  std::optional<std::int64_t> source_date_epoch;  ///< seconds, when the build asks for it
   std::vector<Diagnostic> warnings;
 };
+
+/// A warning, or an error, with its place and an excerpt, ready to show.
+[[nodiscard]] std::string render(const Document& document, const Diagnostic& diagnostic);
 
 /// The images that lowering `document` needs and `known` lacks; throws DockerfileError.
 [[nodiscard]] std::vector<ImageNeed> missing_images(const Document& document,

@@ -96,6 +96,8 @@ struct MkfileAction {
   std::string content;
   std::uint32_t mode = 0644;
   std::optional<Owner> owner;
+  /// When `path` turns out to be a directory: the name of the file that is made in it.
+  std::string name_in_directory;
 };
 
 struct MkdirAction {

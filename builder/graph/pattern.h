@@ -4,11 +4,14 @@
 // contain.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace kiln::graph {
+
+class GlobProgram;  // glob_program.h
 
 /// Matches one glob against a whole slash-separated relative path, as Go's filepath.Match does:
 /// `*`, `?` and `[...]` do not cross '/'. With `any_depth`, a `**` component matches any number of
@@ -42,11 +45,10 @@ class PatternList {
 
  private:
   struct Pattern {
-    std::string text;  ///< clean, without '!'
+    std::shared_ptr<const GlobProgram> program;  ///< null for a blank line, which matches nothing
     bool negated = false;
   };
   std::vector<Pattern> patterns_;
-  bool has_negations_ = false;
 };
 
 }  // namespace kiln::graph

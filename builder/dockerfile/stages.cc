@@ -1,0 +1,373 @@
+#include "builder/dockerfile/stages.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "builder/dockerfile/directives.h"
+#include "builder/dockerfile/expand.h"
+#include "builder/dockerfile/globals.h"
+#include "builder/dockerfile/mistake.h"
+#include "builder/dockerfile/stages_lint.h"
+#include "builder/dockerfile/suggest.h"
+#include "builder/dockerfile/text.h"
+
+namespace kiln::dockerfile {
+
+namespace {
+
+/// Runs `body`; its Mistake becomes the error of `instruction`.
+template <class Body>
+auto of_instruction(const Source& source, const Instruction& instruction, Body&& body)
+    -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Mistake& mistake) {
+    fail(source, instruction, mistake);
+  }
+}
+
+class Planner {
+ public:
+  Planner(const Ast& ast, const LowerOptions& options, const ResolvedImages& known, Linter& linter)
+      : ast_(ast), options_(options), known_(known), linter_(linter) {}
+
+  [[nodiscard]] Plan run() {
+    check_syntax();
+    plan_.globals = global_arguments(ast_, options_, options_.build_args);
+    plan_.source_date_epoch = source_date_epoch(ast_, options_, plan_.globals);
+    add_stages();
+    lint_default_arguments(ast_, options_, linter_);
+    for (Stage& stage : plan_.stages) {
+      for (Step& step : stage.steps)
+        resolve_origin(stage, step);
+    }
+    check_cycles();
+    plan_.target = find_target();
+    const auto has_image = [](const Stage& stage) {
+      return std::ranges::any_of(
+          stage.steps, [](const Step& step) { return step.origin.kind == Origin::Kind::image; });
+    };
+    plan_.shows_stage_names =
+        plan_.stages.size() > 1 || std::ranges::any_of(plan_.stages, has_image);
+    do {
+      need(plan_.target);
+    } while (add_triggers());
+    collect_missing();
+    return std::move(plan_);
+  }
+
+ private:
+  void check_syntax() {
+    const auto own = std::ranges::find(ast_.directives, "syntax", &Directive::name);
+    const auto given = options_.build_args.find("BUILDKIT_SYNTAX");
+    const bool overridden = given != options_.build_args.end() && !given->second.empty();
+    if (!overridden && own == ast_.directives.end()) return;
+    const std::string image = overridden ? given->second : own->value;
+    if (is_builtin_syntax(image)) return;
+    const int line = overridden ? 0 : own->line;
+    try {
+      refuse_syntax(image);
+    } catch (const Mistake& mistake) {
+      throw error_of(ast_.source, {{mistake.message(), mistake.hint(), {line, line}, 0, ""}});
+    }
+  }
+
+  void add_stages() {
+    for (const Instruction& instruction : ast_.instructions) {
+      if (const auto* from = std::get_if<From>(&instruction.command)) {
+        of_instruction(ast_.source, instruction, [&] { add_stage(instruction, *from); });
+      } else if (!plan_.stages.empty()) {
+        plan_.stages.back().steps.push_back({&instruction, false, {}});
+      }
+    }
+  }
+
+  void add_stage(const Instruction& instruction, const From& from) {
+    Stage stage;
+    stage.instruction = &instruction;
+    stage.index = plan_.stages.size();
+    stage.name = from.name;
+    stage.base = expand_global(instruction, from.base.text, from.base.offset).text;
+    if (stage.base.empty()) {
+      throw Mistake(fmt::format("base name ({}) should not be blank", from.base.text),
+                    "give the ARG a default, or a value with --build-arg")
+          .at(from.base.offset);
+    }
+    stage.platform = options_.target_platform;
+    const Flag* platform = instruction.flag("platform");
+    if (platform && !platform->value->empty()) {
+      stage.platform = platform_of(instruction, from, *platform);
+    }
+    stage.base_stage = find_stage(stage.base);
+    if (stage.base_stage) {
+      stage.platform = plan_.stages[*stage.base_stage].platform;
+    } else if (stage.base == "scratch") {
+      stage.is_scratch = true;
+      stage.platform = options_.target_platform;
+    }
+    plan_.stages.push_back(std::move(stage));
+  }
+
+  Platform platform_of(const Instruction& instruction, const From& from, const Flag& flag) {
+    const Expansion value = expand_global(instruction, *flag.value, flag.offset);
+    if (value.text.empty()) {
+      throw Mistake(fmt::format("empty platform value from expression {}", *flag.value),
+                    value.undefined.empty()
+                        ? ""
+                        : did_you_mean(value.undefined[0], plan_.globals.names(), "$"))
+          .at(flag.offset);
+    }
+    lint_platform_flag(linter_, instruction, from, flag, value,
+                       *plan_.globals.find("TARGETPLATFORM"));
+    try {
+      return Platform::parse(value.text);
+    } catch (const Error& error) {
+      throw Mistake(error.what()).at(flag.offset);
+    }
+  }
+
+  Expansion expand_global(const Instruction& instruction,
+                          const std::string& word,
+                          std::size_t offset) {
+    try {
+      Expansion result = expand(word, plan_.globals, {.escape = ast_.escape});
+      lint_undefined_in_from(linter_, ast_, instruction, result, plan_.globals, offset);
+      return result;
+    } catch (Mistake& mistake) {
+      mistake.set_offset(offset);
+      throw;
+    }
+  }
+
+  /// The last stage so far of that name: a later one hides an earlier one.
+  [[nodiscard]] std::optional<std::size_t> find_stage(std::string_view name) const {
+    const std::string folded = lower(name);
+    for (std::size_t i = plan_.stages.size(); i-- > 0;) {
+      if (plan_.stages[i].name == folded) return i;
+    }
+    return std::nullopt;
+  }
+
+  void resolve_origin(const Stage& stage, Step& step) {
+    const Instruction& instruction = *step.instruction;
+    const auto* copy = std::get_if<Copy>(&instruction.command);
+    const Flag* from = copy ? instruction.flag("from") : nullptr;
+    if (!from || from->value->empty()) return;
+    try {
+      step.origin = origin_of(*from->value, step.is_trigger ? *stage.instruction : instruction);
+    } catch (Mistake& mistake) {
+      mistake.set_offset(from->offset);
+      fail(ast_.source, instruction, mistake, step.is_trigger ? stage.instruction : nullptr);
+    }
+  }
+
+  Origin origin_of(const std::string& from, const Instruction& place) {
+    if (expand(from, Environment(), {.escape = ast_.escape}).text != from) {
+      throw Mistake("variable expansion is not supported for --from",
+                    "define a new stage with FROM using ARG from global scope");
+    }
+    int index = 0;
+    const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), index);
+    if (error == std::errc{} && end == from.data() + from.size()) {
+      if (index < 0 || static_cast<std::size_t>(index) >= plan_.stages.size()) {
+        throw Mistake(fmt::format("invalid stage index {}", index),
+                      fmt::format("there are {} stages, counted from 0", plan_.stages.size()));
+      }
+      return {Origin::Kind::stage, static_cast<std::size_t>(index), std::nullopt};
+    }
+    if (const auto stage = find_stage(from)) return {Origin::Kind::stage, *stage, std::nullopt};
+    if (from == "scratch") return {Origin::Kind::scratch, 0, std::nullopt};
+    Origin origin{Origin::Kind::image, 0, std::nullopt};
+    origin.image = image_need(from, options_.target_platform, place, false);
+    return origin;
+  }
+
+  ImageNeed image_need(const std::string& text,
+                       const Platform& platform,
+                       const Instruction& place,
+                       bool needs_config) const {
+    try {
+      return {Reference::parse(text).or_latest(), platform, text, place.range, needs_config};
+    } catch (const Error& error) {
+      std::vector<std::string> names;
+      for (const Stage& stage : plan_.stages) {
+        if (!stage.name.empty()) names.push_back(stage.name);
+      }
+      throw Mistake(error.what(), did_you_mean(text, names));
+    }
+  }
+
+  /// A stage may only copy from earlier ones; copying in a circle is worth saying so.
+  void check_cycles() {
+    for (const Stage& stage : plan_.stages) {
+      for (const Step& step : stage.steps) {
+        if (step.origin.kind != Origin::Kind::stage) continue;
+        std::vector<bool> seen(plan_.stages.size());
+        if (step.origin.stage == stage.index || reaches(step.origin.stage, stage.index, seen)) {
+          const Flag* from = step.instruction->flag("from");
+          fail(ast_.source, *step.instruction,
+               Mistake(fmt::format("circular dependency detected on stage: {}", stage.label()))
+                   .at(from->offset));
+        }
+      }
+    }
+  }
+
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as there are stages that copy from each other
+  [[nodiscard]] bool reaches(std::size_t from, std::size_t goal, std::vector<bool>& seen) const {
+    if (seen[from]) return false;
+    seen[from] = true;
+    const Stage& stage = plan_.stages[from];
+    const auto leads = [&](std::size_t next) { return next == goal || reaches(next, goal, seen); };
+    if (stage.base_stage && leads(*stage.base_stage)) return true;
+    return std::ranges::any_of(stage.steps, [&](const Step& step) {
+      return step.origin.kind == Origin::Kind::stage && leads(step.origin.stage);
+    });
+  }
+
+  [[nodiscard]] std::size_t find_target() const {
+    const std::string& target = options_.target;
+    if (target.empty()) return plan_.stages.size() - 1;
+    if (const auto stage = find_stage(target)) return *stage;
+    std::size_t index = 0;
+    const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), index);
+    if (error == std::errc{} && end == target.data() + target.size() &&
+        index < plan_.stages.size()) {
+      return index;
+    }
+    std::vector<std::string> names;
+    for (const Stage& stage : plan_.stages) {
+      if (!stage.name.empty()) names.push_back(stage.name);
+    }
+    std::string hint = did_you_mean(target, names);
+    if (hint.empty() && !names.empty()) hint = "the stages are " + join(names, ", ");
+    throw error_of(
+        ast_.source,
+        {{fmt::format("target stage \"{}\" could not be found", target), hint, {}, 0, ""}});
+  }
+
+  void need(std::size_t target) {
+    for (Stage& stage : plan_.stages)
+      stage.needed = false;
+    std::vector<std::size_t> open = {target};
+    while (!open.empty()) {
+      Stage& stage = plan_.stages[open.back()];
+      open.pop_back();
+      stage.needed = true;
+      const auto want = [&](std::size_t other) {
+        if (!plan_.stages[other].needed) open.push_back(other);
+      };
+      if (stage.base_stage) want(*stage.base_stage);
+      if (!stage.base_stage && !stage.is_scratch && !stage.base_image) {
+        stage.base_image = of_instruction(ast_.source, *stage.instruction, [&] {
+          return image_need(stage.base, stage.platform, *stage.instruction, true);
+        });
+      }
+      for (const Step& step : stage.steps) {
+        if (step.origin.kind == Origin::Kind::stage) want(step.origin.stage);
+      }
+    }
+  }
+
+  /// Puts ONBUILD triggers in front of the stages that they fire in; true when there were any.
+  bool add_triggers() {
+    bool added = false;
+    for (Stage& stage : plan_.stages) {
+      if (!stage.needed || stage.has_triggers) continue;
+      std::vector<std::string> triggers;
+      if (stage.base_stage) {
+        for (const Step& step : plan_.stages[*stage.base_stage].steps) {
+          const auto* onbuild = std::get_if<Onbuild>(&step.instruction->command);
+          if (onbuild) triggers.push_back(onbuild->trigger);
+        }
+      } else if (stage.base_image) {
+        const auto image = known_.find(stage.base_image->key());
+        if (image == known_.end()) continue;
+        triggers = image->second.config.config.on_build;
+      }
+      stage.has_triggers = true;
+      std::vector<Step> steps;
+      for (const std::string& trigger : triggers)
+        steps.push_back(trigger_step(stage, trigger));
+      added = added || !steps.empty();
+      stage.steps.insert(stage.steps.begin(), steps.begin(), steps.end());
+    }
+    return added;
+  }
+
+  Step trigger_step(const Stage& stage, const std::string& trigger) {
+    // A FROM in front makes a whole Dockerfile of it.
+    std::shared_ptr<const Ast> ast;
+    try {
+      ast = std::make_shared<const Ast>(
+          parse_dockerfile("ONBUILD", "FROM scratch\n" + trigger + "\n"));
+    } catch (const DockerfileError& error) {
+      fail(ast_.source, *stage.instruction,
+           Mistake(fmt::format("invalid ONBUILD trigger \"{}\" of {}: {}", trigger, stage.base,
+                               error.diagnostics()[0].message)));
+    }
+    if (ast->instructions.size() != 2) {
+      fail(ast_.source, *stage.instruction,
+           Mistake(fmt::format("ONBUILD trigger \"{}\" of {} should be a single instruction",
+                               trigger, stage.base)));
+    }
+    plan_.triggers.push_back(ast);
+    Step step{&ast->instructions[1], true, {}};
+    resolve_origin(stage, step);
+    return step;
+  }
+
+  void collect_missing() {
+    const auto add = [&](const ImageNeed& need) {
+      if (known_.contains(need.key())) return;
+      const auto same = std::ranges::find(plan_.missing, need.key(), &ImageNeed::key);
+      if (same == plan_.missing.end()) {
+        plan_.missing.push_back(need);
+      } else {
+        same->needs_config = same->needs_config || need.needs_config;
+      }
+    };
+    for (const Stage& stage : plan_.stages) {
+      if (!stage.needed) continue;
+      if (stage.base_image) add(*stage.base_image);
+      for (const Step& step : stage.steps) {
+        if (step.origin.image) add(*step.origin.image);
+      }
+    }
+  }
+
+  const Ast& ast_;
+  const LowerOptions& options_;
+  const ResolvedImages& known_;
+  Linter& linter_;
+  Plan plan_;
+};
+
+}  // namespace
+
+std::string Stage::label() const {
+  return name.empty() ? fmt::format("stage-{}", index) : name;
+}
+
+Plan make_plan(const Ast& ast,
+               const LowerOptions& options,
+               const ResolvedImages& known,
+               Linter& linter) {
+  return Planner(ast, options, known, linter).run();
+}
+
+void fail(const Source& source,
+          const Instruction& instruction,
+          const Mistake& mistake,
+          const Instruction* from_of_trigger) {
+  if (from_of_trigger) {
+    throw error_of(source, {diagnostic_of(source, *from_of_trigger,
+                                          fmt::format("ONBUILD trigger \"{}\": {}",
+                                                      instruction.text, mistake.message()),
+                                          mistake.hint())});
+  }
+  throw error_of(source, {diagnostic_of(source, instruction, mistake.message(), mistake.hint(),
+                                        mistake.offset().value_or(0))});
+}
+
+}  // namespace kiln::dockerfile

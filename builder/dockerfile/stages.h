@@ -1,0 +1,76 @@
+// Stages: names, bases, what copies from what, and which of them the target needs.
+//
+// A plan grows as base images become known, because their ONBUILD triggers are instructions of
+// the stages that build on them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "builder/dockerfile/ast.h"
+#include "builder/dockerfile/environment.h"
+#include "builder/dockerfile/lint.h"
+#include "builder/dockerfile/lower.h"
+
+namespace kiln::dockerfile {
+
+/// Where a COPY takes its files from.
+struct Origin {
+  enum class Kind { context, stage, image, scratch };
+  Kind kind = Kind::context;
+  std::size_t stage = 0;
+  std::optional<ImageNeed> image;
+};
+
+/// An instruction of a stage.
+struct Step {
+  const Instruction* instruction = nullptr;
+  bool is_trigger = false;  ///< it came with the base by ONBUILD
+  Origin origin;            ///< of a COPY
+};
+
+struct Stage {
+  const Instruction* instruction = nullptr;  ///< its FROM
+  std::size_t index = 0;
+  std::string name;                       ///< "" when it has none
+  std::string base;                       ///< expanded
+  std::optional<std::size_t> base_stage;  ///< or
+  std::optional<ImageNeed> base_image;    ///< or scratch
+  bool is_scratch = false;
+  Platform platform;
+  std::vector<Step> steps;
+  bool needed = false;
+  bool has_triggers = false;  ///< they are among the steps
+
+  /// What messages and step names call it.
+  [[nodiscard]] std::string label() const;
+};
+
+class Mistake;  // mistake.h
+
+struct Plan {
+  Environment globals;  ///< ARGs before the first FROM and the predefined ones
+  std::optional<std::int64_t> source_date_epoch;
+  std::vector<Stage> stages;
+  std::size_t target = 0;
+  bool shows_stage_names = false;                    ///< there is more than one stage to tell apart
+  std::vector<ImageNeed> missing;                    ///< what must be known to go on
+  std::vector<std::shared_ptr<const Ast>> triggers;  ///< keeps the triggers' instructions
+};
+
+/// Throws DockerfileError. Lints what concerns FROM.
+[[nodiscard]] Plan make_plan(const Ast& ast,
+                             const LowerOptions& options,
+                             const ResolvedImages& known,
+                             Linter& linter);
+
+/// Throws the DockerfileError of `mistake` in `instruction`; `trigger` tells that it came from a
+/// base image, so that the instruction's own text is not in the file.
+[[noreturn]] void fail(const Source& source,
+                       const Instruction& instruction,
+                       const Mistake& mistake,
+                       const Instruction* from_of_trigger = nullptr);
+
+}  // namespace kiln::dockerfile
