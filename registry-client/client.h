@@ -8,6 +8,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -38,11 +39,11 @@ class RegistryError : public Error {
 
 /// How to reach one registry host; the keys of `[registry."HOST"]`.
 struct HostConfig {
-  std::vector<std::string>
-      mirrors;              ///< host[:port][/path prefix], tried in order before the host itself
-  bool plain_http = false;  ///< http = true
-  bool insecure = false;    ///< TLS, but the certificate is not verified
-  std::vector<std::string> ca_files;  ///< PEM, beside the system's
+  /// host[:port][/path prefix], tried in order before the host itself
+  std::vector<std::string> mirrors{};
+  bool plain_http = false;              ///< http = true
+  bool insecure = false;                ///< TLS, but the certificate is not verified
+  std::vector<std::string> ca_files{};  ///< PEM, beside the system's
 };
 
 /// All registries by host[:port]; a host without an entry gets HTTPS.
@@ -69,6 +70,18 @@ using OpenSource = std::function<std::unique_ptr<Source>()>;
 /// Opens where a blob goes, empty; called again for each attempt. Called on the pool.
 using OpenSink = std::function<std::unique_ptr<Sink>()>;
 
+/// How long a silent peer is waited for.
+struct Timeouts {
+  std::chrono::milliseconds connect{20'000};    ///< each address, and the name
+  std::chrono::milliseconds handshake{20'000};  ///< of TLS
+  std::chrono::milliseconds idle{60'000};       ///< without a byte in either direction
+  /// From an upload's last byte to the answer: registries move large blobs before they answer.
+  std::chrono::milliseconds response{300'000};
+};
+
+/// Waits that long; replaced in tests.
+using SleepFn = std::function<boost::asio::awaitable<void>(std::chrono::milliseconds)>;
+
 /// Long-lived: keeps connections and tokens per host. One for the daemon.
 class Client {
  public:
@@ -76,6 +89,8 @@ class Client {
     RegistryConfig registries;
     std::string user_agent = "kiln";
     int max_transfers_per_host = 4;
+    Timeouts timeouts;
+    SleepFn sleep;  ///< between attempts; empty is a timer
   };
 
   /// `pool` runs sinks and sources; both must outlive the client.
@@ -115,6 +130,10 @@ class Client {
                                             std::string bytes,
                                             std::string media_type,
                                             CredentialsProvider credentials);
+
+  /// Closes connections that nobody used for half a minute, until cancelled. For the owner's
+  /// TaskGroup: without it they are closed when the client is used next, or destroyed.
+  boost::asio::awaitable<void> close_idle_connections();
 
  private:
   class Impl;
