@@ -22,8 +22,9 @@ struct User {
 /// source: moby/sys/user GetExecUser: a numeric uid without an entry gets gid 0
 [[nodiscard]] User resolve_user(const os::Dir& root, std::string_view text);
 
-/// The same for --chown: a user without a group gets the group of the same number or name
-/// (moby: `--chown=10` is 10:10).
+/// The same for --chown: a number without a group is its own group (`--chown=10` is 10:10), a name
+/// without one brings the user's primary group. Only `uid` and `gid` mean something.
+/// source: buildkit solver/llbsolver/file/user_linux.go
 [[nodiscard]] User resolve_owner(const os::Dir& root, std::string_view text);
 
 }  // namespace kiln::sandbox

@@ -1,0 +1,36 @@
+// One OCI runtime program: how it is called, and what its own failures look like.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace kiln::sandbox {
+
+/// A runtime found on this host.
+struct Engine {
+  std::filesystem::path program;
+  std::string description;      ///< "crun 1.8.1"
+  bool is_crun = false;         ///< others behave like runc
+  std::filesystem::path state;  ///< its --root
+
+  /// The command line that runs a bundle to its end and writes the runtime's messages to `log`.
+  [[nodiscard]] std::vector<std::string> run_command_line(const std::filesystem::path& bundle,
+                                                          const std::filesystem::path& log,
+                                                          const std::string& id) const;
+};
+
+/// "crun version 1.8.1\n..." → "crun 1.8.1".
+[[nodiscard]] std::string parse_version(std::string_view output);
+
+/// The error that a runtime wrote to its log (JSON lines), without the parts that say nothing to a
+/// user; nullopt when there is none, so the command itself ran.
+[[nodiscard]] std::optional<std::string> logged_failure(std::string_view log);
+
+/// For a failure that is the command's own fault the exit code that a shell would give: 127 for a
+/// program that does not exist, 126 for one that cannot be executed. nullopt: the runtime failed.
+[[nodiscard]] std::optional<int> command_fault(std::string_view failure);
+
+}  // namespace kiln::sandbox
