@@ -1,0 +1,49 @@
+// The client's directories: what a step selects of them, and the digest of exactly that.
+//
+// A file is read once: its digest is kept with its identity (device, inode, size, times, mode), and
+// as long as that is unchanged the file is not even opened.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "builder/graph/key_encoding.h"
+#include "builder/graph/op.h"
+#include "builder/ops/selection.h"
+#include "builder/store/database.h"
+
+namespace kiln::ops {
+
+/// A directory that the client passed.
+struct ClientDirectory {
+  os::Dir root;
+  os::Peer peer;
+  std::string what;  ///< "the build context"
+};
+
+/// What a LocalSource selects, listed once and used for the key and for the copy.
+struct ContextSelection {
+  std::shared_ptr<const ClientDirectory> directory;
+  std::vector<SelectedSource> sources;
+  [[nodiscard]] SourceTree tree() const {
+    return {&directory->root, directory->peer, directory->what};
+  }
+};
+
+/// Lists what `source` selects. Blocks.
+[[nodiscard]] ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory,
+                                              const graph::LocalSource& source,
+                                              std::stop_token stop);
+
+/// One part for each of the source's patterns: the digest of names, types, modes, link targets,
+/// xattrs and bytes of what it selects. Owners and times do not count: copies from a context do not
+/// keep owners. Files are hashed on `pool`, several at a time. Throws Error{unavailable} for a file
+/// that changes meanwhile.
+boost::asio::awaitable<std::vector<graph::KeyPart>> digest_context(
+    const ContextSelection& selection, store::Database& database, boost::asio::thread_pool& pool);
+
+}  // namespace kiln::ops

@@ -1,0 +1,246 @@
+#include "builder/ops/copy_tree.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "builder/layer/apply_layer.h"
+#include "builder/ops/copy_data.h"
+#include "builder/ops/xattrs.h"
+#include "builder/os/file.h"
+#include "proto/error.h"
+
+namespace kiln::ops {
+
+namespace {
+
+std::string base_of(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+class TreeCopier {
+ public:
+  TreeCopier(const SourceTree& tree,
+             Destination& destination,
+             const CopyOptions& options,
+             std::stop_token stop)
+      : tree_(tree), destination_(destination), options_(options), stop_(std::move(stop)) {}
+
+  void copy(const SelectedSource& source, const std::string& path) {
+    const TreeEntry& top = source.entries.front();
+    if (S_ISDIR(top.status.st_mode)) {
+      copy_contents(source, path);
+      return;
+    }
+    const auto [directory, name] = place_of_file(source, path);
+    if (options_.unpack_archives && S_ISREG(top.status.st_mode) && unpack(top, path)) return;
+    const os::Fd parent = destination_.make_directory(directory, made_owner());
+    destination_.keep_times(parent.get());
+    copy_entry(top, parent.get(), name);
+  }
+
+ private:
+  [[nodiscard]] OwnerIds made_owner() const { return options_.owner.value_or(OwnerIds{}); }
+
+  [[nodiscard]] OwnerIds owner_of(const struct stat& status) const {
+    if (options_.owner) return *options_.owner;
+    if (options_.keep_owner) return {status.st_uid, status.st_gid};
+    return {};
+  }
+
+  [[nodiscard]] std::uint32_t mode_of(const struct stat& status) const {
+    const std::uint32_t mode = status.st_mode & 07777U;
+    return options_.mode ? options_.mode->apply(mode, S_ISDIR(status.st_mode)) : mode;
+  }
+
+  /// The directory and the name that a single file gets.
+  std::pair<std::string, std::string> place_of_file(const SelectedSource& source,
+                                                    const std::string& path) {
+    if (path.ends_with('/')) return {path, source.name};
+    const std::optional<struct stat> existing = destination_.stat_at(path);
+    if (existing && S_ISDIR(existing->st_mode)) return {path, source.name};
+    const std::size_t slash = path.rfind('/');
+    return {path.substr(0, slash + 1), path.substr(slash + 1)};
+  }
+
+  bool unpack(const TreeEntry& archive, const std::string& path) {
+    os::Fd fd = open_entry(tree_, archive);
+    if (!layer::is_archive(fd.get())) return false;
+    const os::Fd directory = destination_.make_directory(path, made_owner());
+    destination_.keep_times(directory.get());
+    layer::UnpackOptions unpack;
+    if (options_.owner) {
+      unpack.uid = options_.owner->uid;
+      unpack.gid = options_.owner->gid;
+    }
+    const os::Fd again = fd.duplicate();
+    layer::unpack_archive(std::make_unique<os::FileSource>(std::move(fd), archive.path),
+                          destination_.root(), path, unpack, stop_);
+    check_unchanged(again.get(), archive);
+    return true;
+  }
+
+  void copy_contents(const SelectedSource& source, const std::string& path) {
+    const std::string& top = source.entries.front().path;
+    // Open directories from the destination itself down to where the walk is; entries come parents
+    // first.
+    std::vector<std::pair<std::string, os::Fd>> open;
+    open.emplace_back(top, destination_.make_directory(path, made_owner()));
+    destination_.keep_times(open.back().second.get());
+    copies_directory_ = true;
+    top_path_ = top;
+    base_ = destination_.path_of(open.back().second.get());
+    for (std::size_t i = 1; i < source.entries.size(); ++i) {
+      if (stop_.stop_requested()) throw Error(Errc::cancelled, "cancelled");
+      const TreeEntry& entry = source.entries[i];
+      if (options_.excludes &&
+          options_.excludes(entry.path.substr(top.empty() ? 0 : top.size() + 1)))
+        continue;
+      while (!is_below(entry.path, open.back().first))
+        open.pop_back();
+      if (parent_of(entry.path) != open.back().first) continue;  // its directory was left out
+      const int parent = open.back().second.get();
+      if (S_ISDIR(entry.status.st_mode)) {
+        open.emplace_back(entry.path, copy_directory(entry, parent));
+      } else {
+        copy_entry(entry, parent, base_of(entry.path));
+      }
+    }
+  }
+
+  /// Where an entry below `top` goes, from the destination's root.
+  [[nodiscard]] std::string copied_path(const TreeEntry& entry) const {
+    const std::string_view rest =
+        std::string_view(entry.path).substr(top_path_.empty() ? 0 : top_path_.size() + 1);
+    return base_.empty() ? std::string(rest) : fmt::format("{}/{}", base_, rest);
+  }
+
+  static std::string_view parent_of(std::string_view path) {
+    const std::size_t slash = path.rfind('/');
+    return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
+  }
+
+  static bool is_below(std::string_view path, std::string_view directory) {
+    return directory.empty() || (path.size() > directory.size() && path.starts_with(directory) &&
+                                 path[directory.size()] == '/');
+  }
+
+  os::Fd copy_directory(const TreeEntry& entry, int parent) {
+    const std::string name = base_of(entry.path);
+    struct stat existing{};
+    if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (!S_ISDIR(existing.st_mode)) {
+        throw Error(Errc::invalid_input,
+                    "cannot copy the directory \"{}\": \"{}\" is not a directory in the image",
+                    entry.path, name);
+      }
+    } else if (errno != ENOENT) {
+      throw system_error(errno, "stat " + name);
+    } else if (::mkdirat(parent, name.c_str(), 0700) != 0) {
+      throw system_error(errno, "make directory " + name);
+    }
+    os::Fd made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!made) throw system_error(errno, "open directory " + name);
+    set_metadata(made.get(), entry.status, name);
+    destination_.set_times(made.get(), entry.status.st_mtim);
+    return made;
+  }
+
+  void set_metadata(int fd, const struct stat& status, const std::string& name) {
+    const OwnerIds owner = owner_of(status);
+    if (::fchown(fd, owner.uid, owner.gid) != 0) throw system_error(errno, "chown " + name);
+    if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
+  }
+
+  /// Removes what is in the way of a file; a directory there is an error.
+  static void clear_place(int parent, const std::string& name) {
+    if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
+    if (errno == EISDIR || errno == EPERM) {
+      throw Error(Errc::invalid_input,
+                  "cannot replace the directory \"{}\" of the image with a file", name);
+    }
+    throw system_error(errno, "replace " + name);
+  }
+
+  void copy_entry(const TreeEntry& entry, int parent, const std::string& name) {
+    clear_place(parent, name);
+    if (S_ISREG(entry.status.st_mode)) {
+      if (!link_to_earlier(entry, parent, name)) copy_file(entry, parent, name);
+      return;
+    }
+    if (S_ISLNK(entry.status.st_mode)) {
+      if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) {
+        throw system_error(errno, "make link " + name);
+      }
+    } else if (::mknodat(parent, name.c_str(), entry.status.st_mode & (S_IFMT | 0777U),
+                         entry.status.st_rdev) != 0) {
+      throw system_error(errno, "make special file " + name);
+    } else if (::fchmodat(parent, name.c_str(), mode_of(entry.status), 0) != 0) {
+      throw system_error(errno, "chmod " + name);
+    }
+    const OwnerIds owner = owner_of(entry.status);
+    if (::fchownat(parent, name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      throw system_error(errno, "chown " + name);
+    }
+    const std::array<timespec, 2> times{entry.status.st_mtim, entry.status.st_mtim};
+    if (::utimensat(parent, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+      throw system_error(errno, "set times of " + name);
+    }
+  }
+
+  /// Names of one file in the source are names of one file in the copy.
+  bool link_to_earlier(const TreeEntry& entry, int parent, const std::string& name) {
+    if (entry.status.st_nlink < 2 || !copies_directory_) return false;
+    const auto [known, is_new] =
+        links_.try_emplace({entry.status.st_dev, entry.status.st_ino}, copied_path(entry));
+    if (is_new) return false;
+    // The earlier name consists of directories that this copy has opened without following links.
+    if (::linkat(destination_.root().fd(), known->second.c_str(), parent, name.c_str(), 0) != 0) {
+      throw system_error(errno, "make hard link " + name);
+    }
+    return true;
+  }
+
+  void copy_file(const TreeEntry& entry, int parent, const std::string& name) {
+    const os::Fd from = open_entry(tree_, entry);
+    os::Fd to(
+        ::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!to) throw system_error(errno, "create " + name);
+    copy_data(from.get(), to.get(), static_cast<std::uint64_t>(entry.status.st_size), entry.path,
+              stop_);
+    check_unchanged(from.get(), entry);
+    set_metadata(to.get(), entry.status, name);
+    write_xattrs(to.get(), read_xattrs(from.get()));  // after chown, which drops capabilities
+    const std::array<timespec, 2> times{entry.status.st_mtim, entry.status.st_mtim};
+    if (::futimens(to.get(), times.data()) != 0) throw system_error(errno, "set times of " + name);
+  }
+
+  const SourceTree& tree_;
+  Destination& destination_;
+  const CopyOptions& options_;
+  std::stop_token stop_;
+  std::string top_path_;  ///< of the directory whose contents are copied, in the source
+  std::string base_;      ///< and in the destination
+  bool copies_directory_ = false;
+  std::map<std::pair<dev_t, ino_t>, std::string> links_;  ///< first name of each file with several
+};
+
+}  // namespace
+
+void copy_tree(const SourceTree& tree,
+               const SelectedSource& source,
+               Destination& destination,
+               const std::string& path,
+               const CopyOptions& options,
+               std::stop_token stop) {
+  TreeCopier(tree, destination, options, std::move(stop)).copy(source, path);
+}
+
+}  // namespace kiln::ops

@@ -1,0 +1,60 @@
+// Where a file operation writes: a mounted root file system, and the times of directories it
+// touches.
+//
+// Names are resolved as a process inside would resolve them, so that a link in the image cannot
+// lead out.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "builder/os/dir.h"
+
+namespace kiln::ops {
+
+struct OwnerIds {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+class Destination {
+ public:
+  /// `made_time`: seconds, the date of directories that are made here.
+  Destination(const os::Dir& root, std::int64_t made_time) : root_(root), made_time_(made_time) {}
+
+  /// Opens the directory `path`, making what is missing of it (mode 0755, the given owner). Links
+  /// are followed inside the root. Throws Error{invalid_input} when a part of it is not a
+  /// directory.
+  [[nodiscard]] os::Fd make_directory(std::string_view path, OwnerIds owner);
+
+  /// What is at `path`, the last link followed too; nullopt when nothing is.
+  [[nodiscard]] std::optional<struct stat> stat_at(std::string_view path) const;
+
+  /// The path of an open directory inside the root, without links; "" is the root.
+  [[nodiscard]] std::string path_of(int directory_fd) const;
+
+  /// Notes that entries of this directory are about to change: it gets its time back at the end.
+  void keep_times(int directory_fd);
+  /// Says which times the directory shall have instead.
+  void set_times(int directory_fd, const timespec& time);
+
+  /// Gives all noted directories their times. Call once, after the last change.
+  void restore_times();
+
+  [[nodiscard]] const os::Dir& root() const noexcept { return root_; }
+  [[nodiscard]] timespec made_time() const noexcept { return {made_time_, 0}; }
+
+ private:
+  void note(int directory_fd, const timespec& time, bool overwrite);
+
+  const os::Dir& root_;
+  std::int64_t made_time_;
+  std::map<std::string, timespec> times_;  ///< by path inside the root, without links
+};
+
+}  // namespace kiln::ops

@@ -1,0 +1,18 @@
+// RUN: a command in a mounted root file system.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <vector>
+
+#include "builder/ops/executor.h"
+
+namespace kiln::ops {
+
+/// Runs the command on input 0; the result has one layer more. Throws CommandFailed.
+boost::asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
+                                                  std::vector<solver::Stack> inputs,
+                                                  registry::CredentialsProvider credentials,
+                                                  solver::Listener listener,
+                                                  Workshop& workshop);
+
+}  // namespace kiln::ops

@@ -1,0 +1,80 @@
+#include "builder/ops/executor.h"
+
+#include "builder/ops/exec.h"
+#include "builder/ops/file.h"
+#include "builder/ops/image_source.h"
+#include "builder/os/cancellable.h"
+
+namespace kiln::ops {
+
+namespace asio = boost::asio;
+using graph::VertexId;
+
+BuildExecutor::BuildExecutor(std::shared_ptr<const graph::Graph> graph,
+                             ClientInputs inputs,
+                             Workshop& workshop)
+    : graph_(std::move(graph)), inputs_(std::move(inputs)), workshop_(workshop) {}
+
+asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::source_parts(
+    VertexId vertex, solver::Listener /*listener*/) {
+  const graph::LocalSource* local = graph::local_source((*graph_)[vertex]);
+  if (!local) co_return std::vector<graph::KeyPart>{};  // an image's manifest is in its operation
+  const auto found = inputs_.directories.find(local->name);
+  if (found == inputs_.directories.end()) {
+    throw Error(Errc::invalid_input, "the build has no context named \"{}\"", local->name);
+  }
+  auto select = [directory = found->second, local](std::stop_token stop) {
+    return select_context(directory, *local, std::move(stop));
+  };
+  const ContextSelection& selection = selections_[vertex] =
+      co_await os::offload_cancellable(workshop_.pool, select);
+  co_return co_await digest_context(selection, workshop_.store.database(), workshop_.pool);
+}
+
+asio::awaitable<solver::Stack> BuildExecutor::load(VertexId vertex, solver::Listener listener) {
+  const graph::ImageSource* image = graph::image_source((*graph_)[vertex]);
+  if (!image) co_return solver::Stack{};
+  co_return co_await load_image(*image, inputs_.credentials, listener, workshop_);
+}
+
+asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
+                                                  std::vector<solver::Stack> inputs,
+                                                  solver::Listener listener) {
+  const graph::Vertex& definition = (*graph_)[vertex];
+  if (const auto* exec = std::get_if<graph::ExecOp>(&definition.op)) {
+    co_return co_await run_exec_op(*exec, std::move(inputs), inputs_.credentials, listener,
+                                   workshop_);
+  }
+  if (graph::is_scratch(definition)) co_return solver::Stack{};
+  if (const auto* file = std::get_if<graph::FileOp>(&definition.op)) {
+    std::vector<FileInput> files;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const auto selection = selections_.find(definition.inputs[i]);
+      files.push_back(
+          {selection == selections_.end() ? nullptr : &selection->second, std::move(inputs[i])});
+    }
+    co_return co_await run_file_op(*file, std::move(files), inputs_.credentials, listener,
+                                   workshop_);
+  }
+  if (std::holds_alternative<graph::MergeOp>(definition.op)) {
+    solver::Stack merged;
+    for (const solver::Stack& input : inputs)
+      merged.insert(merged.end(), input.begin(), input.end());
+    co_return merged;
+  }
+  // A difference of stacks: what input 1 has above the layers that both share.
+  const solver::Stack& lower = inputs.at(0);
+  const solver::Stack& upper = inputs.at(1);
+  if (upper.size() < lower.size() || !std::equal(lower.begin(), lower.end(), upper.begin())) {
+    throw Error(Errc::invalid_input, "{}: the upper file system is not built on the lower one",
+                definition.name);
+  }
+  co_return solver::Stack(upper.begin() + static_cast<std::ptrdiff_t>(lower.size()), upper.end());
+}
+
+bool BuildExecutor::usable(const std::vector<store::LayerRow>& layers) const {
+  return std::ranges::all_of(
+      layers, [this](const auto& layer) { return workshop_.layers.available(layer); });
+}
+
+}  // namespace kiln::ops

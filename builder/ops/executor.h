@@ -1,0 +1,64 @@
+// The solver's executor: pulls, copies and runs for one build.
+//
+// Thread: the event loop's; blocking work goes to the pool.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "builder/ops/context.h"
+#include "builder/ops/layers.h"
+#include "builder/sandbox/runtime.h"
+#include "builder/solver/executor.h"
+
+namespace kiln::ops {
+
+/// What operations work with; lives as long as the builder.
+struct Workshop {
+  store::Store& store;
+  Layers& layers;
+  sandbox::Runtime& runtime;
+  registry::Client& registry;
+  boost::asio::thread_pool& pool;
+};
+
+/// What one build's operations may use of its client. Work that outlives the build keeps it.
+struct ClientInputs {
+  std::map<std::string, std::shared_ptr<const ClientDirectory>>
+      directories;  ///< by LocalSource::name
+  registry::CredentialsProvider credentials;
+};
+
+/// A command of a RUN step ended badly.
+class CommandFailed : public Error {
+ public:
+  CommandFailed(int exit_code, std::string message)
+      : Error(Errc::step_failed, std::move(message)), exit_code_(exit_code) {}
+  [[nodiscard]] int exit_code() const noexcept { return exit_code_; }
+
+ private:
+  int exit_code_;
+};
+
+class BuildExecutor final : public solver::Executor {
+ public:
+  BuildExecutor(std::shared_ptr<const graph::Graph> graph, ClientInputs inputs, Workshop& workshop);
+
+  boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
+      graph::VertexId vertex, solver::Listener listener) override;
+  boost::asio::awaitable<solver::Stack> load(graph::VertexId vertex,
+                                             solver::Listener listener) override;
+  boost::asio::awaitable<solver::Stack> run(graph::VertexId vertex,
+                                            std::vector<solver::Stack> inputs,
+                                            solver::Listener listener) override;
+  [[nodiscard]] bool usable(const std::vector<store::LayerRow>& layers) const override;
+
+ private:
+  std::shared_ptr<const graph::Graph> graph_;
+  ClientInputs inputs_;
+  Workshop& workshop_;
+  std::map<graph::VertexId, ContextSelection> selections_;
+};
+
+}  // namespace kiln::ops

@@ -1,0 +1,187 @@
+#include "builder/ops/file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "builder/graph/pattern.h"
+#include "builder/ops/copy_tree.h"
+#include "builder/ops/new_layer.h"
+#include "builder/os/cancellable.h"
+#include "builder/sandbox/user.h"
+
+namespace kiln::ops {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// A root file system to copy from: mounted for as long as it lives.
+struct MountedInput {
+  std::unique_ptr<snapshot::View> view;
+  std::optional<os::Dir> root;
+};
+
+OwnerIds to_ids(const os::Dir& root, const std::optional<graph::Owner>& owner) {
+  if (!owner || owner->empty()) return {};
+  const sandbox::User user = sandbox::resolve_owner(root, *owner);
+  return {user.uid, user.gid};
+}
+
+/// Runs the actions of one operation on a mounted root. Blocks.
+class FileActions {
+ public:
+  FileActions(const graph::FileOp& op,
+              const std::vector<FileInput>& inputs,
+              std::vector<MountedInput>& mounted,
+              const os::Dir& root,
+              std::stop_token stop)
+      : op_(op),
+        inputs_(inputs),
+        mounted_(mounted),
+        root_(root),
+        destination_(root, op.made_time),
+        stop_(std::move(stop)) {}
+
+  void run() {
+    for (const graph::FileAction& action : op_.actions) {
+      std::visit([this](const auto& one) { run(one); }, action);
+    }
+    destination_.restore_times();
+  }
+
+ private:
+  void run(const graph::CopyAction& copy) {
+    CopyOptions options;
+    const FileInput& input = inputs_.at(copy.input);
+    options.keep_owner = input.selection == nullptr;
+    if (copy.owner) options.owner = to_ids(root_, copy.owner);
+    if (!copy.mode.empty()) options.mode = ModeChange::parse(copy.mode);
+    options.unpack_archives = copy.unpack_archives;
+    const graph::PatternList exclude(copy.exclude);
+    if (!exclude.empty())
+      options.excludes = [&exclude](std::string_view path) { return exclude.excludes(path); };
+
+    if (input.selection) {
+      for (const SelectedSource& source : input.selection->sources) {
+        copy_tree(input.selection->tree(), source, destination_, copy.destination, options, stop_);
+      }
+      return;
+    }
+    const SourceTree tree{
+        &*mounted_.at(copy.input).root, {}, "the stage or image that --from names"};
+    const Exclusion none{[](std::string_view) { return false; },
+                         [](std::string_view) { return false; }};
+    for (const std::string& text : copy.sources) {
+      for (const SelectedSource& source : select_source(tree, text, none, stop_)) {
+        copy_tree(tree, source, destination_, copy.destination, options, stop_);
+      }
+    }
+  }
+
+  void run(const graph::MkfileAction& file) {
+    const auto [parent, name] = open_parent(file.path, file.owner);
+    if (::unlinkat(parent.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
+      throw system_error(errno, "replace " + file.path);
+    }
+    const os::Fd made(::openat(parent.get(), name.c_str(),
+                               O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!made) throw system_error(errno, "create " + file.path);
+    os::write_all(made.get(), as_bytes(file.content), file.path);
+    set_metadata(made.get(), to_ids(root_, file.owner), file.mode, file.path);
+    const std::array<timespec, 2> times{destination_.made_time(), destination_.made_time()};
+    if (::futimens(made.get(), times.data()) != 0)
+      throw system_error(errno, "set times of " + file.path);
+  }
+
+  void run(const graph::MkdirAction& directory) {
+    const std::optional<struct stat> existing = destination_.stat_at(directory.path);
+    const OwnerIds owner = to_ids(root_, directory.owner);
+    const os::Fd made = destination_.make_directory(directory.path, owner);
+    if (!existing) set_metadata(made.get(), owner, directory.mode, directory.path);
+  }
+
+  void run(const graph::RemoveAction& remove) {
+    const auto [parent, name] = open_parent(remove.path, std::nullopt);
+    if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
+    if (errno != EISDIR) throw system_error(errno, "remove " + remove.path);
+    os::remove_tree_at(parent.get(), name);
+  }
+
+  void run(const graph::SymlinkAction& link) {
+    const auto [parent, name] = open_parent(link.path, std::nullopt);
+    if (::symlinkat(link.target.c_str(), parent.get(), name.c_str()) != 0) {
+      throw system_error(errno, "make link " + link.path);
+    }
+    const std::array<timespec, 2> times{destination_.made_time(), destination_.made_time()};
+    if (::utimensat(parent.get(), name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
+      throw system_error(errno, "set times of " + link.path);
+    }
+  }
+
+  static void set_metadata(int fd, OwnerIds owner, std::uint32_t mode, const std::string& path) {
+    if (::fchown(fd, owner.uid, owner.gid) != 0) throw system_error(errno, "chown " + path);
+    if (::fchmod(fd, mode) != 0) throw system_error(errno, "chmod " + path);
+  }
+
+  std::pair<os::Fd, std::string> open_parent(const std::string& path,
+                                             const std::optional<graph::Owner>& owner) {
+    const std::size_t slash = path.rfind('/');
+    check(slash != std::string::npos && slash + 1 < path.size(),
+          "a file action has an absolute path");
+    os::Fd parent = destination_.make_directory(path.substr(0, slash + 1), to_ids(root_, owner));
+    destination_.keep_times(parent.get());
+    return {std::move(parent), path.substr(slash + 1)};
+  }
+
+  const graph::FileOp& op_;
+  const std::vector<FileInput>& inputs_;
+  std::vector<MountedInput>& mounted_;
+  const os::Dir& root_;
+  Destination destination_;
+  std::stop_token stop_;
+};
+
+using Paths = std::vector<std::filesystem::path>;
+
+/// Mounts, acts, and gives the workspace back with its changes. Blocks.
+std::shared_ptr<snapshot::Workspace> act(const graph::FileOp& op,
+                                         const std::vector<FileInput>& inputs,
+                                         const std::vector<Paths>& snapshots,
+                                         Workshop& workshop,
+                                         std::stop_token stop) {
+  const Paths base = inputs.empty() ? Paths{} : snapshots.front();
+  auto workspace = open_workspace(workshop, "file", base);
+  std::vector<MountedInput> mounted(inputs.size());
+  for (std::size_t i = 1; i < inputs.size(); ++i) {
+    if (inputs[i].selection) continue;
+    mounted[i].view = std::make_unique<snapshot::View>(workshop.store.make_temp("view"), snapshots[i]);
+    mounted[i].root = os::Dir::open(mounted[i].view->root());
+  }
+  const os::Dir root = os::Dir::open(workspace->root());
+  FileActions(op, inputs, mounted, root, std::move(stop)).run();
+  return workspace;
+}
+
+}  // namespace
+
+asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
+                                           std::vector<FileInput> inputs,
+                                           registry::CredentialsProvider credentials,
+                                           solver::Listener listener,
+                                           Workshop& workshop) {
+  std::vector<Paths> snapshots;
+  for (const FileInput& input : inputs) {
+    snapshots.push_back(co_await workshop.layers.unpacked(input.stack, credentials, listener));
+  }
+  auto work = [&](std::stop_token stop) {
+    return act(op, inputs, snapshots, workshop, std::move(stop));
+  };
+  auto workspace = co_await os::offload_cancellable(workshop.pool, work);
+  solver::Stack base = inputs.empty() ? solver::Stack{} : inputs.front().stack;
+  co_return co_await add_layer(workshop, std::move(base), std::move(workspace));
+}
+
+}  // namespace kiln::ops

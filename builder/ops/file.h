@@ -1,0 +1,25 @@
+// File operations: copies, small files, directories, removals and links on a root file system.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <vector>
+
+#include "builder/ops/executor.h"
+
+namespace kiln::ops {
+
+/// What an input of a file operation is: a client's selection, or a root file system.
+struct FileInput {
+  const ContextSelection* selection = nullptr;  ///< of a LocalSource
+  solver::Stack stack;
+};
+
+/// Runs the actions in order on input 0's file system; the result has one layer more.
+boost::asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
+                                                  std::vector<FileInput> inputs,
+                                                  registry::CredentialsProvider credentials,
+                                                  solver::Listener listener,
+                                                  Workshop& workshop);
+
+}  // namespace kiln::ops

@@ -1,0 +1,270 @@
+#include "builder/ops/layers.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "builder/layer/apply_layer.h"
+#include "builder/layer/write_layer.h"
+#include "builder/os/cancellable.h"
+#include "builder/os/dir.h"
+#include "builder/os/task_group.h"
+#include "builder/snapshot/workspace.h"
+
+namespace kiln::ops {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string key_of(store::LayerId layer) {
+  return std::to_string(static_cast<std::int64_t>(layer));
+}
+
+/// What people see of a layer that is moved: the blob's short digest.
+std::string item_of(const Digest& blob) {
+  return "sha256:" + std::string(blob.short_hex());
+}
+
+bool has_directory(const std::filesystem::path& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/// Writes into a blob writer that the download's attempt shares with who commits it.
+class AttemptSink final : public Sink {
+ public:
+  explicit AttemptSink(store::BlobWriter& writer) : writer_(writer) {}
+  void write(Bytes bytes) override { writer_.write(bytes); }
+
+ private:
+  store::BlobWriter& writer_;
+};
+
+struct Unpacked {
+  layer::Applied applied;
+  std::uint64_t disk_bytes = 0;
+};
+
+/// Blob → snapshot directory, verified against the layer's diff id. Blocks.
+Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token stop) {
+  const os::TempDir scratch = store.make_temp("unpack");
+  const std::filesystem::path tree = scratch.path() / "tree";
+  if (::mkdir(tree.c_str(), 0755) != 0 || ::chmod(tree.c_str(), 0755) != 0) {
+    throw system_error(errno, "make directory " + tree.string());
+  }
+  Unpacked result{
+      layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop)), 0};
+  if (row.diff_id && result.applied.diff_id != *row.diff_id) {
+    throw Error(Errc::corrupt, "layer {}: its content is {}, the image's configuration says {}",
+                row.blob->str(), result.applied.diff_id.str(), row.diff_id->str());
+  }
+  result.disk_bytes = snapshot::disk_bytes(tree);
+  const std::filesystem::path target = store.snapshot_path(row.id);
+  os::remove_tree(target);  // a damaged earlier one
+  if (::rename(tree.c_str(), target.c_str()) != 0)
+    throw system_error(errno, "name the snapshot " + target.string());
+  return result;
+}
+
+}  // namespace
+
+Layers::Layers(asio::any_io_executor executor,
+               store::Store& store,
+               registry::Client& registry,
+               asio::thread_pool& pool,
+               int compression_threads)
+    : store_(store),
+      registry_(registry),
+      pool_(pool),
+      compression_threads_(compression_threads),
+      unpacking_(executor),
+      making_blobs_(executor),
+      fetching_(executor) {}
+
+asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
+                                                oci::ImageConfig config,
+                                                std::string origin) {
+  if (manifest.layers.size() != config.diff_ids.size()) {
+    throw Error(Errc::corrupt, "the manifest has {} layers, the configuration {} diff_ids",
+                manifest.layers.size(), config.diff_ids.size());
+  }
+  auto find_or_add = [&](store::Tables& tables) {
+    solver::Stack stack;
+    for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      const oci::Descriptor& blob = manifest.layers[i];
+      std::optional<store::LayerRow> known = tables.layer_by_diff_id(config.diff_ids[i]);
+      if (!known) {
+        store::LayerRow row;
+        row.diff_id = config.diff_ids[i];
+        row.blob = blob.digest;
+        row.media_type = blob.media_type;
+        row.blob_bytes = blob.size_bytes;
+        row.origin = origin;
+        row.created_ns = os::now_ns();
+        stack.push_back(tables.add_layer(row));
+        continue;
+      }
+      stack.push_back(known->id);
+    }
+    return stack;
+  };
+  co_return co_await store_.database().run(find_or_add);
+}
+
+bool Layers::available(const store::LayerRow& layer) const {
+  if (layer.has_snapshot && has_directory(store_.snapshot_path(layer.id))) return true;
+  return layer.blob && (!layer.origin.empty() || store_.blobs().has(*layer.blob));
+}
+
+asio::awaitable<store::LayerRow> Layers::row(store::LayerId layer) {
+  auto find = [layer](store::Tables& tables) { return tables.layer(layer); };
+  std::optional<store::LayerRow> found = co_await store_.database().run(find);
+  check(found.has_value(), "a leased layer has a row");
+  co_return std::move(*found);
+}
+
+asio::awaitable<std::vector<std::filesystem::path>> Layers::unpacked(
+    solver::Stack stack, registry::CredentialsProvider credentials, solver::Listener listener) {
+  std::vector<asio::awaitable<void>> tasks;
+  for (const store::LayerId layer : stack)
+    tasks.push_back(unpack_one(layer, credentials, listener));
+  co_await os::all_of(std::move(tasks));
+  std::vector<std::filesystem::path> paths;
+  for (const store::LayerId layer : stack)
+    paths.push_back(store_.snapshot_path(layer));
+  co_return paths;
+}
+
+asio::awaitable<void> Layers::unpack_one(store::LayerId layer,
+                                         registry::CredentialsProvider credentials,
+                                         solver::Listener listener) {
+  const store::LayerRow known = co_await row(layer);
+  if (known.has_snapshot && has_directory(store_.snapshot_path(layer))) co_return;
+  co_await unpacking_.run(key_of(layer), [this, layer, credentials, listener] {
+    return unpack_now(layer, credentials, listener);
+  });
+}
+
+asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
+                                         registry::CredentialsProvider credentials,
+                                         solver::Listener listener) {
+  const store::LayerRow known = co_await row(layer);
+  if (!known.blob) {
+    throw Error(
+        Errc::corrupt,
+        "the snapshot of layer {} is gone and no blob of it exists; build again with --no-cache",
+        key_of(layer));
+  }
+  co_await fetch({known.media_type, *known.blob, known.blob_bytes, {}, {}}, known.origin,
+                 credentials, listener);
+  auto work = [this, &known](std::stop_token stop) {
+    return unpack(store_, known, std::move(stop));
+  };
+  const Unpacked result = co_await os::offload_cancellable(pool_, work);
+  auto keep = [&](store::Tables& tables) {
+    tables.set_layer_snapshot(layer, true, result.disk_bytes);
+  };
+  co_await store_.database().run(keep);
+  co_return true;
+}
+
+asio::awaitable<std::vector<store::LayerRow>> Layers::with_blobs(
+    solver::Stack stack, registry::CredentialsProvider credentials, solver::Listener listener) {
+  auto read = [&stack](store::Tables& tables) {
+    std::vector<store::LayerRow> rows;
+    for (const store::LayerId layer : stack)
+      rows.push_back(tables.layer(layer).value());
+    return rows;
+  };
+  std::vector<store::LayerRow> rows = co_await store_.database().run(read);
+  std::vector<asio::awaitable<void>> tasks;
+  for (const store::LayerRow& known : rows) {
+    if (!known.blob || !store_.blobs().has(*known.blob)) {
+      tasks.push_back(blob_of_one(known.id, credentials, listener));
+    }
+  }
+  if (tasks.empty()) co_return rows;
+  co_await os::all_of(std::move(tasks));
+  co_return co_await store_.database().run(read);
+}
+
+asio::awaitable<void> Layers::blob_of_one(store::LayerId layer,
+                                          registry::CredentialsProvider credentials,
+                                          solver::Listener listener) {
+  co_await making_blobs_.run(key_of(layer), [this, layer, credentials, listener] {
+    return blob_now(layer, credentials, listener);
+  });
+}
+
+asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
+                                       registry::CredentialsProvider credentials,
+                                       solver::Listener listener) {
+  const store::LayerRow known = co_await row(layer);
+  const std::filesystem::path tree = store_.snapshot_path(layer);
+  // What came from a registry is taken from there again: the same bytes under the same digest.
+  if (known.blob && !known.origin.empty()) {
+    co_await fetch({known.media_type, *known.blob, known.blob_bytes, {}, {}}, known.origin,
+                   credentials, listener);
+    co_return true;
+  }
+  if (!known.has_snapshot || !has_directory(tree)) {
+    throw Error(Errc::corrupt, "layer {} is gone from the store; build again with --no-cache",
+                key_of(layer));
+  }
+  auto work = [&](std::stop_token stop) {
+    return layer::write_layer(tree, {layer::Compression::gzip, compression_threads_, {}},
+                              store_.blobs(), std::move(stop));
+  };
+  const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
+  auto keep = [&](store::Tables& tables) {
+    tables.set_layer_blob(layer, blob.diff_id, blob.descriptor.digest, blob.descriptor.media_type,
+                          blob.descriptor.size_bytes);
+  };
+  co_await store_.database().run(keep);
+  co_return true;
+}
+
+asio::awaitable<void> Layers::fetch(oci::Descriptor blob,
+                                    std::string origin,
+                                    registry::CredentialsProvider credentials,
+                                    solver::Listener listener) {
+  if (store_.blobs().has(blob.digest)) co_return;
+  if (origin.empty()) {
+    throw Error(Errc::corrupt, "blob {} is gone from the store and no registry is known to have it",
+                blob.digest.str());
+  }
+  std::string key = blob.digest.str();
+  co_await fetching_.run(std::move(key), [this, blob, origin, credentials, listener] {
+    return fetch_now(blob, origin, credentials, listener);
+  });
+}
+
+asio::awaitable<bool> Layers::fetch_now(oci::Descriptor blob,
+                                        std::string origin,
+                                        registry::CredentialsProvider credentials,
+                                        solver::Listener listener) {
+  if (store_.blobs().has(blob.digest)) co_return true;
+  const auto attempt = std::make_shared<std::optional<store::BlobWriter>>();
+  const registry::OpenSink open = [this, attempt]() -> std::unique_ptr<Sink> {
+    attempt->emplace(store_.blobs().writer());
+    return std::make_unique<AttemptSink>(**attempt);
+  };
+  const std::string item = item_of(blob.digest);
+  const registry::ProgressFn progress = [listener, item,
+                                         total = blob.size_bytes](std::uint64_t current) {
+    listener->progress(item, current, total);
+  };
+  co_await registry_.get_blob(Reference::parse(origin), blob, open, credentials, progress);
+  auto commit = [&] { store_.blobs().commit(std::move(**attempt), blob.digest); };
+  co_await os::offload(pool_, commit);
+  co_return true;
+}
+
+asio::awaitable<void> Layers::drain() {
+  co_await unpacking_.drain();
+  co_await making_blobs_.drain();
+  co_await fetching_.drain();
+}
+
+}  // namespace kiln::ops

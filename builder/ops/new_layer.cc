@@ -1,0 +1,44 @@
+#include "builder/ops/new_layer.h"
+
+#include <boost/asio/post.hpp>
+
+#include "builder/os/offload.h"
+
+namespace kiln::ops {
+
+namespace asio = boost::asio;
+
+std::shared_ptr<snapshot::Workspace> open_workspace(Workshop& workshop, std::string_view purpose,
+                                                    const std::vector<std::filesystem::path>& lowers) {
+  auto made = std::make_unique<snapshot::Workspace>(workshop.store.make_temp(purpose), lowers);
+  return {made.release(), [&pool = workshop.pool](snapshot::Workspace* workspace) {
+            asio::post(pool, [owned = std::unique_ptr<snapshot::Workspace>(workspace)] {});
+          }};
+}
+
+asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
+                                         solver::Stack base,
+                                         std::shared_ptr<snapshot::Workspace> workspace) {
+  // The row comes first, without a snapshot: its number names the directory, and a directory that a
+  // row names is never taken for an orphan.
+  auto add = [](store::Tables& tables) {
+    store::LayerRow row;
+    row.created_ns = os::now_ns();
+    return tables.add_layer(row);
+  };
+  const store::LayerId layer = co_await workshop.store.database().run(add);
+  auto commit = [&workshop, workspace, layer] {
+    const std::filesystem::path path = workshop.store.snapshot_path(layer);
+    workspace->commit(path);
+    return snapshot::disk_bytes(path);
+  };
+  const std::uint64_t bytes = co_await os::offload(workshop.pool, commit);
+  auto keep = [layer, bytes](store::Tables& tables) {
+    tables.set_layer_snapshot(layer, true, bytes);
+  };
+  co_await workshop.store.database().run(keep);
+  base.push_back(layer);
+  co_return base;
+}
+
+}  // namespace kiln::ops

@@ -1,0 +1,65 @@
+// Which files a COPY or ADD source names in a tree, with what is known of each without reading it.
+//
+// The tree may be a client's directory (read with the client's rights) or a mounted root file
+// system. Links in a source's own path are followed inside the tree; links below it are entries
+// like any other.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <functional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "builder/os/dir.h"
+#include "builder/os/peer.h"
+
+namespace kiln::ops {
+
+/// A tree to copy from. What it refers to outlives it.
+struct SourceTree {
+  const os::Dir* root = nullptr;
+  os::Peer peer;     ///< whose rights are used to list and open
+  std::string what;  ///< "the build context", "stage build", for messages
+};
+
+struct TreeEntry {
+  std::string path;         ///< relative to the tree's root, without links; "" is the root itself
+  struct stat status{};     ///< of the entry itself, not of what a link points to
+  std::string link_target;  ///< of a symbolic link
+};
+
+/// One file or directory that a source names.
+struct SelectedSource {
+  std::string text;                ///< the source as written, "src/*.py"
+  std::string name;                ///< what the copy is called when it goes into a directory
+  std::vector<TreeEntry> entries;  ///< the file itself, or the directory and all below it, parents
+                                   ///< first, sorted bytewise within a directory
+};
+
+/// Says whether a path (relative to the tree's root) is left out; a directory that is left out may
+/// still be walked for re-included entries below it (`subtree` asks whether it can be skipped
+/// whole).
+struct Exclusion {
+  std::function<bool(std::string_view path)> excludes;
+  std::function<bool(std::string_view path)> excludes_subtree;
+};
+
+/// What `source` (a path or glob; "" or "." is everything) names. A path that does not exist, or
+/// that is excluded, throws Error{not_found} naming it; a glob without matches gives nothing.
+/// Error{denied} names what the peer may not read. Blocks.
+[[nodiscard]] std::vector<SelectedSource> select_source(const SourceTree& tree,
+                                                        const std::string& source,
+                                                        const Exclusion& exclusion,
+                                                        std::stop_token stop);
+
+/// Opens a regular file of the tree with the peer's rights; throws Error{unavailable} when it is no
+/// longer the version that `entry` describes.
+[[nodiscard]] os::Fd open_entry(const SourceTree& tree, const TreeEntry& entry);
+
+/// Throws Error{unavailable} when the open file changed since `entry` was listed.
+void check_unchanged(int fd, const TreeEntry& entry);
+
+}  // namespace kiln::ops
