@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -13,6 +14,13 @@
 
 namespace kiln {
 
+/// [gc]: what the store may use of its disk; a zero is no limit.
+struct GcLimits {
+  std::uint64_t max_bytes = 0;       ///< [gc] max-bytes, the hard cap
+  std::uint64_t min_free_bytes = 0;  ///< [gc] min-free as a size
+  int min_free_percent = 0;          ///< [gc] min-free as a part of the file system
+};
+
 struct BuilderConfig {
   std::filesystem::path root = "/var/lib/kiln";
   std::string runtime;              ///< [run] runtime; "" is the first that works
@@ -20,6 +28,7 @@ struct BuilderConfig {
   int max_parallelism = 0;          ///< [run] max-parallelism; 0: number of processors
   std::vector<std::string> allow;   ///< entitlements a request may ask for
   registry::RegistryConfig registries;
+  GcLimits gc;
 };
 
 /// Everything below is reached through it; only builder/*.cc look inside.
@@ -32,6 +41,9 @@ class Services {
                                                                 BuilderConfig config);
   ~Services();
 
+  /// Waits for work that runs in the background; the last call before destruction, on the event loop.
+  boost::asio::awaitable<void> close();
+
   /// What opening found worth saying: repairs of the store, a missing runtime feature.
   [[nodiscard]] std::vector<std::string> notes() const;
 
@@ -41,5 +53,9 @@ class Services {
   explicit Services(std::unique_ptr<Parts> parts);
   std::unique_ptr<Parts> parts_;
 };
+
+/// The "supervise" verb of the daemon's executable (sandbox/runtime.h), called first thing in main
+/// with main's own arguments: argv[1] is "supervise". Returns the exit code to end with.
+int supervise_main(int argc, char** argv);
 
 }  // namespace kiln

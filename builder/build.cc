@@ -1,0 +1,282 @@
+#include "builder/build.h"
+
+#include <random>
+
+#include <boost/system/system_error.hpp>
+
+#include "builder/build_log.h"
+#include "builder/export.h"
+#include "builder/image/assemble.h"
+#include "builder/image_store.h"
+#include "builder/os/offload.h"
+#include "builder/os/task_group.h"
+#include "builder/prepare.h"
+#include "builder/step.h"
+
+namespace kiln {
+
+namespace asio = boost::asio;
+
+namespace {
+
+std::string new_build_id() {
+  std::random_device random;
+  return fmt::format("{:08x}{:04x}", random(), random() & 0xffffU);
+}
+
+std::optional<std::int64_t> epoch_of(const BuildRequest& request) {
+  const auto found = request.build_args.find("SOURCE_DATE_EPOCH");
+  if (found == request.build_args.end() || found->second.empty()) return std::nullopt;
+  return std::stoll(found->second);  // lowering has checked that it is a number
+}
+
+/// One platform's part of a build.
+struct PlatformBuild {
+  Platform platform;
+  std::shared_ptr<dockerfile::Lowered> lowered;
+  std::unique_ptr<solver::Solver> solver;
+  solver::Stack stack;
+  std::optional<oci::Descriptor> manifest;
+};
+
+/// One build from request to result; the methods in the order in which they run.
+class Build {
+ public:
+  Build(BuildRequest request, Caller& caller, Services::Parts& parts)
+      : request_(std::move(request)),
+        caller_(caller),
+        parts_(parts),
+        id_(new_build_id()),
+        log_(parts.store.build_path(id_)),
+        to_client_(std::exchange(caller.events, {})) {
+    caller_.events = [this](BuildEvent event) {
+      log_.write(event);
+      to_client_(std::move(event));
+    };
+  }
+  Build(const Build&) = delete;
+  Build& operator=(const Build&) = delete;
+  ~Build() { caller_.events = std::move(to_client_); }
+
+  asio::awaitable<Finished> run() {
+    check_outputs(request_, caller_);
+    co_await note("running", "", "");
+    std::exception_ptr failure;
+    Finished finished;
+    try {
+      finished = co_await build();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    // The build's end is recorded also when it was cancelled.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await asio::this_coro::throw_if_cancelled(false);
+    try {
+      log_.flush();
+      co_await note_end(failure, finished);
+    } catch (...) {
+      // A full disk fails the build and then its record too: the first failure is the cause.
+      if (!failure) failure = std::current_exception();
+    }
+    if (failure) std::rethrow_exception(failure);
+    co_return finished;
+  }
+
+ private:
+  asio::awaitable<Finished> build() {
+    // Read what the client passed.
+    const BuildInputs inputs = co_await load();
+
+    // Plan and solve every platform: from here on steps run.
+    std::vector<PlatformBuild> platforms = chosen_platforms();
+    std::vector<asio::awaitable<void>> solving;
+    for (PlatformBuild& one : platforms) solving.push_back(solve(inputs, one));
+    co_await os::all_of(std::move(solving));
+
+    // Assemble the image and give it its names.
+    Product product{std::nullopt, platforms.front().stack, {}};
+    if (needs_image(request_)) {
+      const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
+      for (PlatformBuild& one : platforms) co_await assemble(one, step);
+      product.image = platforms.size() == 1 ? *platforms.front().manifest : co_await join(platforms);
+      product.names = co_await name_image(*product.image, request_.tags, parts_);
+      step->done();
+    }
+
+    // Hand it out.
+    for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
+      co_await write_output(request_, i, product, caller_, steps_, parts_);
+    }
+    if (wants_push()) co_await push(product);
+    co_return result(product);
+  }
+
+  asio::awaitable<BuildInputs> load() {
+    Step step(caller_.events, steps_, "[internal] load build definition from " + request_.dockerfile_name);
+    BuildInputs inputs = co_await read_inputs(request_, caller_, parts_);
+    step.done();
+    co_return inputs;
+  }
+
+  [[nodiscard]] std::vector<PlatformBuild> chosen_platforms() const {
+    std::vector<PlatformBuild> platforms;
+    for (const std::string& text : request_.platforms) platforms.push_back({Platform::parse(text), {}, {}, {}, {}});
+    if (platforms.empty()) platforms.push_back({Platform::host(), {}, {}, {}, {}});
+    return platforms;
+  }
+
+  asio::awaitable<void> solve(const BuildInputs& inputs, PlatformBuild& one) {
+    one.lowered = std::make_shared<dockerfile::Lowered>(
+        co_await plan(inputs, to_options(request_, one.platform, inputs.ignore, parts_.config), request_.pull, parts_));
+    for (const dockerfile::Diagnostic& warning : one.lowered->warnings) warn(warning);
+    // The graph lives as long as any work on it, also work that another build waits for.
+    const std::shared_ptr<const graph::Graph> graph(one.lowered, &one.lowered->graph);
+    const auto executor = std::make_shared<ops::BuildExecutor>(graph, inputs.client, *parts_.workshop);
+    one.solver = std::make_unique<solver::Solver>(graph, executor, parts_.executions, parts_.store.database(),
+                                                  parts_.leases, caller_.events, steps_);
+    std::exception_ptr failure;
+    try {
+      std::vector<solver::Stack> stacks = co_await one.solver->solve({one.lowered->target});
+      one.stack = std::move(stacks.front());
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) rethrow_at_step(one, failure);
+  }
+
+  /// Says which line of the Dockerfile a failure belongs to.
+  [[noreturn]] void rethrow_at_step(const PlatformBuild& one, const std::exception_ptr& failure) {
+    const std::optional<graph::VertexId> vertex = one.solver->failed_vertex();
+    if (!vertex) std::rethrow_exception(failure);
+    const graph::Vertex& definition = one.lowered->graph[*vertex];
+    std::string place = definition.name;
+    if (definition.range.first_line > 0) {
+      place = fmt::format("{}:{}: {}", request_.dockerfile_name, definition.range.first_line, definition.name);
+    }
+    const int step = one.solver->step_of(*vertex);
+    try {
+      std::rethrow_exception(failure);
+    } catch (const ops::CommandFailed& error) {
+      throw StepError(fmt::format("{}: {}", place, error.what()), step, error.exit_code(), log_.tail(step));
+    } catch (Error& error) {
+      error.add_context(place);
+      throw;
+    }
+  }
+
+  void warn(const dockerfile::Diagnostic& warning) {
+    std::string text = fmt::format("{}:{}: ", request_.dockerfile_name, warning.range.first_line);
+    if (!warning.rule.empty()) text += warning.rule + ": ";
+    caller_.events(Warning{text + warning.message});
+  }
+
+  asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
+    const std::vector<store::LayerRow> layers =
+        co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
+    auto work = [&] {
+      oci::ImageConfig config = image::complete_config(one.lowered->config, layers, new_steps(one, layers), epoch_of(request_));
+      return image::store_image(parts_.store.blobs(), config, layers);
+    };
+    one.manifest = co_await os::offload(parts_.pool, work);
+    config_digest_ = co_await read_config_digest(one.manifest->digest);
+  }
+
+  /// New steps with the dates of their layers: the top layers of the stack, in order.
+  static std::vector<image::NewStep> new_steps(const PlatformBuild& one, const std::vector<store::LayerRow>& layers) {
+    std::size_t made = 0;
+    for (const dockerfile::StepHistory& step : one.lowered->history) made += step.vertex ? 1 : 0;
+    check(made <= layers.size(), "every step made one layer");
+    std::size_t next = layers.size() - made;
+    std::vector<image::NewStep> steps;
+    for (const dockerfile::StepHistory& step : one.lowered->history) {
+      image::NewStep one_step{step.entry, std::nullopt};
+      if (step.vertex) one_step.layer_created_ns = layers[next++].created_ns;
+      steps.push_back(std::move(one_step));
+    }
+    return steps;
+  }
+
+  asio::awaitable<std::string> read_config_digest(Digest manifest) {
+    auto work = [&] {
+      return oci::parse_manifest(parts_.store.blobs().read(manifest, oci::kMaxDocumentBytes)).config.digest.str();
+    };
+    co_return co_await os::offload(parts_.pool, work);
+  }
+
+  asio::awaitable<oci::Descriptor> join(const std::vector<PlatformBuild>& platforms) {
+    std::vector<oci::Descriptor> manifests;
+    for (const PlatformBuild& one : platforms) manifests.push_back(*one.manifest);
+    auto work = [&] { return image::store_index(parts_.store.blobs(), std::move(manifests)); };
+    co_return co_await os::offload(parts_.pool, work);
+  }
+
+  [[nodiscard]] bool wants_push() const {
+    if (request_.push) return true;
+    for (const Output& output : request_.outputs) {
+      const auto push = output.attributes.find("push");
+      if (output.type == "image" && push != output.attributes.end() && push->second == "true") return true;
+    }
+    return false;
+  }
+
+  asio::awaitable<void> push(const Product& product) {
+    for (const std::string& name : product.names) {
+      const auto step = std::make_shared<Step>(caller_.events, steps_, "pushing " + name);
+      co_await push_named(*product.image, Reference::parse(name).or_latest(), caller_.credentials, step, parts_);
+      step->done();
+    }
+  }
+
+  [[nodiscard]] Finished result(const Product& product) const {
+    Finished finished;
+    finished.build_id = id_;
+    finished.names = product.names;
+    if (product.image) {
+      finished.image_digest = product.image->digest.str();
+      finished.config_digest = config_digest_;
+    }
+    return finished;
+  }
+
+  asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
+    const std::int64_t now = os::now_ns();
+    if (started_ns_ == 0) started_ns_ = now;
+    const store::BuildRow row{id_, status, request_.context_name, digest, error, started_ns_,
+                              status == "running" ? 0 : now};
+    auto put = [&row](store::Tables& tables) { tables.put_build(row); };
+    co_await parts_.store.database().run(put);
+  }
+
+  asio::awaitable<void> note_end(std::exception_ptr failure, const Finished& finished) {
+    std::string status = "done";
+    std::string message;
+    try {
+      if (failure) std::rethrow_exception(failure);
+    } catch (const boost::system::system_error& error) {
+      status = "cancelled";
+    } catch (const std::exception& error) {
+      status = "failed";
+      message = error.what();
+    }
+    co_await note(status, finished.image_digest, message);
+  }
+
+  BuildRequest request_;
+  Caller& caller_;
+  Services::Parts& parts_;
+  std::string id_;
+  BuildLog log_;
+  EventSink to_client_;
+  solver::StepCounter steps_;
+  std::string config_digest_;
+  std::int64_t started_ns_ = 0;
+};
+
+}  // namespace
+
+asio::awaitable<Finished> run_build(BuildRequest request, Caller& caller, Services& services) {
+  Build build(std::move(request), caller, services.parts());
+  co_return co_await build.run();
+}
+
+}  // namespace kiln

@@ -1,0 +1,36 @@
+// What a build needs before anything runs: the Dockerfile, its ignore patterns, base images, and the graph.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "builder/build.h"
+#include "builder/dockerfile/lower.h"
+#include "builder/services_parts.h"
+
+namespace kiln {
+
+/// The request's files, read once.
+struct BuildInputs {
+  dockerfile::Document document;
+  std::vector<std::string> ignore;  ///< patterns
+  ops::ClientInputs client;
+};
+
+/// Takes the caller's descriptors: parses the Dockerfile and the ignore file that applies.
+/// Throws DockerfileError, Error.
+boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request, Caller& caller, Services::Parts& parts);
+
+/// The options of the request as the front end wants them. Throws Error{invalid_input} naming the flag.
+[[nodiscard]] dockerfile::LowerOptions to_options(const BuildRequest& request, const Platform& target,
+                                                  const std::vector<std::string>& ignore,
+                                                  const BuilderConfig& config);
+
+/// Resolves the base images that the Dockerfile needs, and lowers it.
+boost::asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs, dockerfile::LowerOptions options,
+                                                 bool pull, Services::Parts& parts);
+
+}  // namespace kiln

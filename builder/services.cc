@@ -1,0 +1,82 @@
+#include "builder/services.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+
+#include <boost/asio/this_coro.hpp>
+
+#include "builder/services_parts.h"
+#include "proto/digest.h"
+
+namespace kiln {
+
+namespace asio = boost::asio;
+
+namespace {
+
+int processors_of(const BuilderConfig& config) {
+  if (config.max_parallelism > 0) return config.max_parallelism;
+  return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+}
+
+registry::Client::Options client_options(const BuilderConfig& config) {
+  registry::Client::Options options;
+  options.registries = config.registries;
+  return options;
+}
+
+/// Two daemons of one machine have distinct roots, and so distinct cgroups.
+std::string cgroup_name(const std::filesystem::path& root) {
+  return "kiln-" + std::string(sha256(std::filesystem::canonical(root).string()).short_hex());
+}
+
+}  // namespace
+
+Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int processors)
+    : config(std::move(configuration)),
+      // One more than there are processors: a thread that waits for the disk holds up nobody.
+      pool(static_cast<std::size_t>(processors) + 1),
+      store(config.root),
+      registry(io, pool, client_options(config)),
+      layers(io.get_executor(), store, registry, pool, processors),
+      executions(io.get_executor(), processors) {}
+
+Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Services::~Services() {
+  // Destruction of workspaces is posted to the pool: let it end while the store is there.
+  if (parts_) parts_->pool.join();
+}
+
+asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io, BuilderConfig config) {
+  const int processors = processors_of(config);
+  auto parts = std::make_unique<Parts>(io, std::move(config), processors);
+  sandbox::RuntimeConfig runtime;
+  runtime.runtime = parts->config.runtime;
+  runtime.state_directory = parts->store.root() / "tmp" / "runtime";
+  runtime.supervisor = "/proc/self/exe";
+  runtime.cgroup_name = cgroup_name(parts->store.root());
+  runtime.default_network = parts->config.network;
+  parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
+  parts->workshop = std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime,
+                                                    parts->registry, parts->pool);
+  co_return std::unique_ptr<Services>(new Services(std::move(parts)));
+}
+
+asio::awaitable<void> Services::close() {
+  co_await parts_->executions.in_flight.drain();
+  co_await parts_->layers.drain();
+}
+
+std::vector<std::string> Services::notes() const {
+  std::vector<std::string> notes = parts_->store.notes();
+  const std::vector<std::string>& warnings = parts_->runtime->warnings();
+  notes.insert(notes.end(), warnings.begin(), warnings.end());
+  return notes;
+}
+
+int supervise_main(int argc, char** argv) { return sandbox::supervise(argc, argv); }
+
+}  // namespace kiln

@@ -1,0 +1,31 @@
+// What Services holds; for builder/*.cc only.
+#pragma once
+
+#include <boost/asio/thread_pool.hpp>
+
+#include "builder/ops/executor.h"
+#include "builder/ops/layers.h"
+#include "builder/sandbox/runtime.h"
+#include "builder/services.h"
+#include "builder/solver/executions.h"
+#include "builder/store/lease.h"
+#include "builder/store/store.h"
+#include "registry-client/client.h"
+
+namespace kiln {
+
+struct Services::Parts {
+  Parts(boost::asio::io_context& io, BuilderConfig configuration, int processors);
+
+  BuilderConfig config;
+  boost::asio::thread_pool pool;  ///< joined before what its work refers to goes
+  store::Store store;
+  store::LeaseTable leases;
+  registry::Client registry;
+  ops::Layers layers;
+  solver::Executions executions;
+  std::unique_ptr<sandbox::Runtime> runtime;
+  std::unique_ptr<ops::Workshop> workshop;
+};
+
+}  // namespace kiln
