@@ -1,0 +1,54 @@
+// The flags of `kiln build`, as typed.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "proto/messages.h"
+
+namespace kiln::cli {
+
+struct BuildFlags {
+  std::vector<std::string> tags;
+  std::string file;  ///< "" is CONTEXT/Dockerfile, "-" stdin
+  std::string target;
+  std::vector<std::string> build_args;
+  std::vector<std::string> labels;
+  std::vector<std::string> platforms;
+  bool push = false;
+  std::vector<std::string> outputs;
+  std::vector<std::string> no_cache;
+  bool pull = false;
+  std::string network;
+  std::vector<std::string> add_hosts;
+  std::vector<std::string> ulimits;
+  std::string shm_size;
+  std::vector<std::string> allow;
+  std::string progress = "auto";
+  bool quiet = false;
+  std::string iidfile;
+  std::string metadata_file;
+  std::string context;
+};
+
+/// Declares them; `flags` outlives `line`.
+void declare(CommandLine& line, BuildFlags& flags);
+
+/// The value of an environment variable, nullopt when it is not set.
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+
+/// The request that the flags ask for, without descriptors. Pure.
+/// Throws UsageError naming the flag and the value that is wrong.
+[[nodiscard]] BuildRequest to_request(const BuildFlags& flags, const Environment& environment);
+
+/// One value of -o: "type=oci,dest=out.tar" (CSV: a field may be quoted), "PATH" is a local
+/// directory and "-" a tar on stdout. source: docker buildx build --output
+[[nodiscard]] Output parse_output(const std::string& text);
+
+/// "64m", "1g", "65536", powers of 1024 as docker has them.
+[[nodiscard]] std::int64_t parse_size(std::string_view flag, const std::string& text);
+
+}  // namespace kiln::cli

@@ -1,0 +1,64 @@
+// Events as lines that only ever grow, for logs and for what reads them:
+//
+//   #3 [2/5] WORKDIR /app
+//   #3 CACHED
+//
+//   #4 [3/5] RUN make
+//   #4 0.123 cc -c main.c
+//   #4 DONE 1.2s
+//
+// A step's output is never clipped. Pure.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "cli/text.h"
+#include "proto/messages.h"
+
+namespace kiln::cli {
+
+class PlainRenderer {
+ public:
+  /// For a terminal, what steps and servers say is made harmless; a file gets it as it is.
+  explicit PlainRenderer(bool for_terminal) : for_terminal_(for_terminal) {}
+
+  /// What to write for this event; `now` counts from any fixed moment.
+  std::string render(const BuildEvent& event, std::chrono::milliseconds now);
+
+ private:
+  struct Item {
+    std::chrono::milliseconds shown{0};
+    bool complete = false;
+  };
+  struct Step {
+    std::string name;
+    std::chrono::milliseconds started{0};
+    LineBuffer streams[2];
+    std::map<std::string, Item> items;
+    bool has_log = false;
+  };
+
+  std::string show(const StepStarted& event, std::chrono::milliseconds now);
+  std::string show(const StepProgress& event, std::chrono::milliseconds now);
+  std::string show(const StepLog& event, std::chrono::milliseconds now);
+  std::string show(const StepEnded& event, std::chrono::milliseconds now);
+  std::string show(const Warning& event, std::chrono::milliseconds now);
+  std::string show(const CredentialsNeeded& event, std::chrono::milliseconds now);
+  std::string show(const Finished& event, std::chrono::milliseconds now);
+  std::string show(const Failed& event, std::chrono::milliseconds now);
+
+  std::string log_line(int number,
+                       const Step& step,
+                       const std::string& line,
+                       std::chrono::milliseconds now) const;
+  std::string rest_of(int number, Step& step, std::chrono::milliseconds now) const;
+  [[nodiscard]] std::string clean(const std::string& text) const;
+
+  bool for_terminal_;
+  bool any_ = false;  ///< something was written: a new block begins with an empty line
+  std::map<int, Step> steps_;
+};
+
+}  // namespace kiln::cli
