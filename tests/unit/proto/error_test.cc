@@ -4,14 +4,8 @@
 
 #include <cerrno>
 
-#include "builder/os/fd.h"
-#include "builder/os/offload.h"
-#include "tests/support/run_async.h"
-
 namespace kiln {
 namespace {
-
-namespace asio = boost::asio;
 
 TEST(Error, OutermostContextComesFirst) {
   try {
@@ -29,26 +23,6 @@ TEST(Error, OutermostContextComesFirst) {
 TEST(Error, MissingFileIsNotFound) {
   EXPECT_EQ(system_error(ENOENT, "open /x").code(), Errc::not_found);
   EXPECT_STREQ(system_error(ENOENT, "open /x").what(), "open /x: No such file or directory");
-}
-
-asio::awaitable<int> fail_on_pool(asio::thread_pool& pool) {
-  auto work = []() -> int { throw Error(Errc::corrupt, "digest mismatch"); };
-  try {
-    co_return co_await os::offload(pool, work);
-  } catch (Error& error) {
-    error.add_context("pull alpine");
-    throw;
-  }
-}
-
-TEST(Offload, ExceptionCrossesBackWithContext) {
-  asio::thread_pool pool{2};
-  try {
-    test::run_async(fail_on_pool(pool));
-    FAIL() << "nothing thrown";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "pull alpine: digest mismatch");
-  }
 }
 
 }  // namespace
