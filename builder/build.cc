@@ -1,8 +1,7 @@
 #include "builder/build.h"
 
-#include <random>
-
 #include <boost/system/system_error.hpp>
+#include <random>
 
 #include "builder/build_log.h"
 #include "builder/export.h"
@@ -22,12 +21,6 @@ namespace {
 std::string new_build_id() {
   std::random_device random;
   return fmt::format("{:08x}{:04x}", random(), random() & 0xffffU);
-}
-
-std::optional<std::int64_t> epoch_of(const BuildRequest& request) {
-  const auto found = request.build_args.find("SOURCE_DATE_EPOCH");
-  if (found == request.build_args.end() || found->second.empty()) return std::nullopt;
-  return std::stoll(found->second);  // lowering has checked that it is a number
 }
 
 /// One platform's part of a build.
@@ -90,15 +83,18 @@ class Build {
     // Plan and solve every platform: from here on steps run.
     std::vector<PlatformBuild> platforms = chosen_platforms();
     std::vector<asio::awaitable<void>> solving;
-    for (PlatformBuild& one : platforms) solving.push_back(solve(inputs, one));
+    for (PlatformBuild& one : platforms)
+      solving.push_back(solve(inputs, one));
     co_await os::all_of(std::move(solving));
 
     // Assemble the image and give it its names.
     Product product{std::nullopt, platforms.front().stack, {}};
     if (needs_image(request_)) {
       const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
-      for (PlatformBuild& one : platforms) co_await assemble(one, step);
-      product.image = platforms.size() == 1 ? *platforms.front().manifest : co_await join(platforms);
+      for (PlatformBuild& one : platforms)
+        co_await assemble(one, step);
+      product.image =
+          platforms.size() == 1 ? *platforms.front().manifest : co_await join(platforms);
       product.names = co_await name_image(*product.image, request_.tags, parts_);
       step->done();
     }
@@ -112,7 +108,8 @@ class Build {
   }
 
   asio::awaitable<BuildInputs> load() {
-    Step step(caller_.events, steps_, "[internal] load build definition from " + request_.dockerfile_name);
+    Step step(caller_.events, steps_,
+              "[internal] load build definition from " + request_.dockerfile_name);
     BuildInputs inputs = co_await read_inputs(request_, caller_, parts_);
     step.done();
     co_return inputs;
@@ -120,20 +117,25 @@ class Build {
 
   [[nodiscard]] std::vector<PlatformBuild> chosen_platforms() const {
     std::vector<PlatformBuild> platforms;
-    for (const std::string& text : request_.platforms) platforms.push_back({Platform::parse(text), {}, {}, {}, {}});
+    for (const std::string& text : request_.platforms)
+      platforms.push_back({Platform::parse(text), {}, {}, {}, {}});
     if (platforms.empty()) platforms.push_back({Platform::host(), {}, {}, {}, {}});
     return platforms;
   }
 
   asio::awaitable<void> solve(const BuildInputs& inputs, PlatformBuild& one) {
     one.lowered = std::make_shared<dockerfile::Lowered>(
-        co_await plan(inputs, to_options(request_, one.platform, inputs.ignore, parts_.config), request_.pull, parts_));
-    for (const dockerfile::Diagnostic& warning : one.lowered->warnings) warn(warning);
+        co_await plan(inputs, to_options(request_, one.platform, inputs.ignore, parts_.config),
+                      request_.pull, parts_));
+    for (const dockerfile::Diagnostic& warning : one.lowered->warnings)
+      warn(inputs.document, warning);
     // The graph lives as long as any work on it, also work that another build waits for.
     const std::shared_ptr<const graph::Graph> graph(one.lowered, &one.lowered->graph);
-    const auto executor = std::make_shared<ops::BuildExecutor>(graph, inputs.client, *parts_.workshop);
-    one.solver = std::make_unique<solver::Solver>(graph, executor, parts_.executions, parts_.store.database(),
-                                                  parts_.leases, caller_.events, steps_);
+    const auto executor =
+        std::make_shared<ops::BuildExecutor>(graph, inputs.client, *parts_.workshop);
+    one.solver = std::make_unique<solver::Solver>(graph, executor, parts_.executions,
+                                                  parts_.store.database(), parts_.leases,
+                                                  caller_.events, steps_);
     std::exception_ptr failure;
     try {
       std::vector<solver::Stack> stacks = co_await one.solver->solve({one.lowered->target});
@@ -141,40 +143,40 @@ class Build {
     } catch (...) {
       failure = std::current_exception();
     }
-    if (failure) rethrow_at_step(one, failure);
+    if (failure) rethrow_at_step(inputs.document, one, failure);
   }
 
-  /// Says which line of the Dockerfile a failure belongs to.
-  [[noreturn]] void rethrow_at_step(const PlatformBuild& one, const std::exception_ptr& failure) {
+  /// Says which lines of the Dockerfile a failure belongs to, and shows them.
+  [[noreturn]] void rethrow_at_step(const dockerfile::Document& document,
+                                    const PlatformBuild& one,
+                                    const std::exception_ptr& failure) {
     const std::optional<graph::VertexId> vertex = one.solver->failed_vertex();
     if (!vertex) std::rethrow_exception(failure);
     const graph::Vertex& definition = one.lowered->graph[*vertex];
-    std::string place = definition.name;
-    if (definition.range.first_line > 0) {
-      place = fmt::format("{}:{}: {}", request_.dockerfile_name, definition.range.first_line, definition.name);
-    }
+    const auto text = [&](const Error& error) {
+      return render(document, {fmt::format("{}: {}", definition.name, error.what()), "",
+                               definition.range, 0, ""});
+    };
     const int step = one.solver->step_of(*vertex);
     try {
       std::rethrow_exception(failure);
     } catch (const ops::CommandFailed& error) {
-      throw StepError(fmt::format("{}: {}", place, error.what()), step, error.exit_code(), log_.tail(step));
-    } catch (Error& error) {
-      error.add_context(place);
-      throw;
+      throw StepError(text(error), step, error.exit_code(), log_.tail(step));
+    } catch (const Error& error) {
+      throw Error(error.code(), text(error));
     }
   }
 
-  void warn(const dockerfile::Diagnostic& warning) {
-    std::string text = fmt::format("{}:{}: ", request_.dockerfile_name, warning.range.first_line);
-    if (!warning.rule.empty()) text += warning.rule + ": ";
-    caller_.events(Warning{text + warning.message});
+  void warn(const dockerfile::Document& document, const dockerfile::Diagnostic& warning) {
+    caller_.events(Warning{dockerfile::render(document, warning)});
   }
 
   asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
     const std::vector<store::LayerRow> layers =
         co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
     auto work = [&] {
-      oci::ImageConfig config = image::complete_config(one.lowered->config, layers, new_steps(one, layers), epoch_of(request_));
+      oci::ImageConfig config = image::complete_config(one.lowered->config, layers,
+                                                       new_steps(one, layers), one.lowered->source_date_epoch);
       return image::store_image(parts_.store.blobs(), config, layers);
     };
     one.manifest = co_await os::offload(parts_.pool, work);
@@ -182,9 +184,11 @@ class Build {
   }
 
   /// New steps with the dates of their layers: the top layers of the stack, in order.
-  static std::vector<image::NewStep> new_steps(const PlatformBuild& one, const std::vector<store::LayerRow>& layers) {
+  static std::vector<image::NewStep> new_steps(const PlatformBuild& one,
+                                               const std::vector<store::LayerRow>& layers) {
     std::size_t made = 0;
-    for (const dockerfile::StepHistory& step : one.lowered->history) made += step.vertex ? 1 : 0;
+    for (const dockerfile::StepHistory& step : one.lowered->history)
+      made += step.vertex ? 1 : 0;
     check(made <= layers.size(), "every step made one layer");
     std::size_t next = layers.size() - made;
     std::vector<image::NewStep> steps;
@@ -198,14 +202,16 @@ class Build {
 
   asio::awaitable<std::string> read_config_digest(Digest manifest) {
     auto work = [&] {
-      return oci::parse_manifest(parts_.store.blobs().read(manifest, oci::kMaxDocumentBytes)).config.digest.str();
+      return oci::parse_manifest(parts_.store.blobs().read(manifest, oci::kMaxDocumentBytes))
+          .config.digest.str();
     };
     co_return co_await os::offload(parts_.pool, work);
   }
 
   asio::awaitable<oci::Descriptor> join(const std::vector<PlatformBuild>& platforms) {
     std::vector<oci::Descriptor> manifests;
-    for (const PlatformBuild& one : platforms) manifests.push_back(*one.manifest);
+    for (const PlatformBuild& one : platforms)
+      manifests.push_back(*one.manifest);
     auto work = [&] { return image::store_index(parts_.store.blobs(), std::move(manifests)); };
     co_return co_await os::offload(parts_.pool, work);
   }
@@ -214,7 +220,8 @@ class Build {
     if (request_.push) return true;
     for (const Output& output : request_.outputs) {
       const auto push = output.attributes.find("push");
-      if (output.type == "image" && push != output.attributes.end() && push->second == "true") return true;
+      if (output.type == "image" && push != output.attributes.end() && push->second == "true")
+        return true;
     }
     return false;
   }
@@ -222,7 +229,8 @@ class Build {
   asio::awaitable<void> push(const Product& product) {
     for (const std::string& name : product.names) {
       const auto step = std::make_shared<Step>(caller_.events, steps_, "pushing " + name);
-      co_await push_named(*product.image, Reference::parse(name).or_latest(), caller_.credentials, step, parts_);
+      co_await push_named(*product.image, Reference::parse(name).or_latest(), caller_.credentials,
+                          step, parts_);
       step->done();
     }
   }
@@ -241,8 +249,8 @@ class Build {
   asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
     const std::int64_t now = os::now_ns();
     if (started_ns_ == 0) started_ns_ = now;
-    const store::BuildRow row{id_, status, request_.context_name, digest, error, started_ns_,
-                              status == "running" ? 0 : now};
+    const store::BuildRow row{id_,   status,      request_.context_name,        digest,
+                              error, started_ns_, status == "running" ? 0 : now};
     auto put = [&row](store::Tables& tables) { tables.put_build(row); };
     co_await parts_.store.database().run(put);
   }

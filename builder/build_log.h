@@ -12,8 +12,8 @@
 
 namespace kiln {
 
-/// Writes events as they pass to the client: ROOT/builds/ID/events.ndjson. Also remembers the last lines
-/// of each step, for the message of the one that fails.
+/// Writes events as they pass to the client: ROOT/builds/ID/events.ndjson. Also remembers the last
+/// lines of each step, for the message of the one that fails.
 class BuildLog {
  public:
   /// Makes the directory. Throws Error.

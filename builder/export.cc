@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "builder/image/local.h"
+#include "builder/image_store.h"
 #include "builder/layer/write_layer.h"
 #include "builder/os/cancellable.h"
 #include "builder/snapshot/workspace.h"
@@ -13,13 +14,21 @@ namespace asio = boost::asio;
 
 namespace {
 
-bool is_archive(std::string_view type) { return type == "oci" || type == "docker"; }
+bool is_archive(std::string_view type) {
+  return type == "oci" || type == "docker";
+}
 
-std::string output_role(std::size_t index) { return std::string(role::kOutput) + std::to_string(index); }
+std::string output_role(std::size_t index) {
+  return std::string(role::kOutput) + std::to_string(index);
+}
 
 /// Writes the root file system as a tar, or into a directory of the client's. Blocks.
-void write_tree_output(bool tar, const std::vector<std::filesystem::path>& lowers, os::Fd to, const Caller& caller,
-                       store::Store& store, std::stop_token stop) {
+void write_tree_output(bool tar,
+                       const std::vector<std::filesystem::path>& lowers,
+                       os::Fd to,
+                       const Caller& caller,
+                       store::Store& store,
+                       std::stop_token stop) {
   const snapshot::View view(store.make_temp("export"), lowers);
   if (!tar) {
     image::write_local(view.root(), os::Dir(std::move(to)), caller.peer, std::move(stop));
@@ -30,8 +39,12 @@ void write_tree_output(bool tar, const std::vector<std::filesystem::path>& lower
   sink.finish();
 }
 
-asio::awaitable<void> write_tree(bool tar, solver::Stack stack, os::Fd to, Caller& caller,
-                                 std::shared_ptr<Step> step, Services::Parts& parts) {
+asio::awaitable<void> write_tree(bool tar,
+                                 solver::Stack stack,
+                                 os::Fd to,
+                                 Caller& caller,
+                                 std::shared_ptr<Step> step,
+                                 Services::Parts& parts) {
   const auto lowers = co_await parts.layers.unpacked(std::move(stack), caller.credentials, step);
   auto work = [&](std::stop_token stop) {
     write_tree_output(tar, lowers, std::move(to), caller, parts.store, std::move(stop));
@@ -51,7 +64,8 @@ bool needs_image(const BuildRequest& request) {
 }
 
 void check_outputs(const BuildRequest& request, const Caller& caller) {
-  for (const std::string& tag : request.tags) static_cast<void>(Reference::parse(tag));
+  for (const std::string& tag : request.tags)
+    static_cast<void>(parse_image_name(tag));
   if (request.push && request.tags.empty()) {
     throw Error(Errc::invalid_input, "--push needs a name to push to: add -t NAME");
   }
@@ -67,7 +81,9 @@ void check_outputs(const BuildRequest& request, const Caller& caller) {
   }
 }
 
-asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images, image::ArchiveFormat format, os::Fd to,
+asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images,
+                                   image::ArchiveFormat format,
+                                   os::Fd to,
                                    Services::Parts& parts) {
   auto work = [&](std::stop_token stop) {
     os::FileSink sink(std::move(to), "the archive");
@@ -77,17 +93,24 @@ asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images, ima
   co_await os::offload_cancellable(parts.pool, work);
 }
 
-asio::awaitable<void> write_output(const BuildRequest& request, std::size_t index, const Product& product,
-                                   Caller& caller, solver::StepCounter& steps, Services::Parts& parts) {
+asio::awaitable<void> write_output(const BuildRequest& request,
+                                   std::size_t index,
+                                   const Product& product,
+                                   Caller& caller,
+                                   solver::StepCounter& steps,
+                                   Services::Parts& parts) {
   const Output& output = request.outputs[index];
   if (output.type == "image") co_return;
-  const auto step = std::make_shared<Step>(caller.events, steps, fmt::format("exporting to {}", output.type));
+  const auto step =
+      std::make_shared<Step>(caller.events, steps, fmt::format("exporting to {}", output.type));
   os::Fd to = std::move(caller.descriptors.at(output_role(index)));
   if (is_archive(output.type)) {
     check(product.image.has_value(), "an archive output has an image");
     std::vector<Reference> names;
-    for (const std::string& name : product.names) names.push_back(Reference::parse(name).or_latest());
-    const auto format = output.type == "oci" ? image::ArchiveFormat::oci : image::ArchiveFormat::docker;
+    for (const std::string& name : product.names)
+      names.push_back(Reference::parse(name).or_latest());
+    const auto format =
+        output.type == "oci" ? image::ArchiveFormat::oci : image::ArchiveFormat::docker;
     std::vector<image::ArchivedImage> images{{*product.image, std::move(names)}};
     co_await write_images(std::move(images), format, std::move(to), parts);
   } else {

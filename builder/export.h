@@ -1,9 +1,8 @@
 // What a build gives besides the image in the store: archives, trees, a push.
 #pragma once
 
-#include <optional>
-
 #include <boost/asio/awaitable.hpp>
+#include <optional>
 
 #include "builder/build.h"
 #include "builder/image/archive.h"
@@ -22,15 +21,22 @@ struct Product {
 /// True when one of the outputs, a tag or a push needs the image itself.
 [[nodiscard]] bool needs_image(const BuildRequest& request);
 
-/// Checks the outputs of a request before anything runs. Throws Error{invalid_input} naming the flag.
+/// Checks the outputs of a request before anything runs. Throws Error{invalid_input} naming the
+/// flag.
 void check_outputs(const BuildRequest& request, const Caller& caller);
 
 /// Writes output `index` of the request to the descriptor that the caller passed for it.
-boost::asio::awaitable<void> write_output(const BuildRequest& request, std::size_t index, const Product& product,
-                                          Caller& caller, solver::StepCounter& steps, Services::Parts& parts);
+boost::asio::awaitable<void> write_output(const BuildRequest& request,
+                                          std::size_t index,
+                                          const Product& product,
+                                          Caller& caller,
+                                          solver::StepCounter& steps,
+                                          Services::Parts& parts);
 
 /// Writes archives of images to a descriptor.
-boost::asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images, image::ArchiveFormat format,
-                                          os::Fd to, Services::Parts& parts);
+boost::asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images,
+                                          image::ArchiveFormat format,
+                                          os::Fd to,
+                                          Services::Parts& parts);
 
 }  // namespace kiln

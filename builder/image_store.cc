@@ -14,19 +14,24 @@ namespace asio = boost::asio;
 namespace {
 
 bool is_hex(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+  return std::ranges::all_of(
+      text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-/// The rows whose manifest or configuration digest begins with `prefix`, one for each manifest. Blocks.
-std::vector<store::ImageRow> by_digest_prefix(const store::BlobStore& blobs, std::vector<store::ImageRow> rows,
+/// The rows whose manifest or configuration digest begins with `prefix`, one for each manifest.
+/// Blocks.
+std::vector<store::ImageRow> by_digest_prefix(const store::BlobStore& blobs,
+                                              std::vector<store::ImageRow> rows,
                                               std::string_view prefix) {
   std::vector<store::ImageRow> found;
   for (store::ImageRow& row : rows) {
-    const bool known = std::ranges::any_of(found, [&](const auto& one) { return one.manifest == row.manifest; });
+    const bool known =
+        std::ranges::any_of(found, [&](const auto& one) { return one.manifest == row.manifest; });
     if (known) continue;
     bool matches = row.manifest.hex().starts_with(prefix);
     if (!matches && blobs.has(row.manifest)) {
-      const ops::ResolvedReference image = ops::read_image(blobs, platform_manifest(blobs, row.manifest));
+      const ops::ResolvedReference image =
+          ops::read_image(blobs, platform_manifest(blobs, row.manifest));
       matches = image.document.config.digest.hex().starts_with(prefix);
     }
     if (matches) found.push_back(std::move(row));
@@ -41,7 +46,8 @@ Digest platform_manifest(const store::BlobStore& blobs, const Digest& digest) {
   if (!oci::is_index(oci::media_type_of(text))) return digest;
   const oci::Index index = oci::parse_index(text);
   if (const auto chosen = oci::choose(index, Platform::host())) return chosen->digest;
-  if (index.manifests.empty()) throw Error(Errc::corrupt, "{}: an index without images", digest.str());
+  if (index.manifests.empty())
+    throw Error(Errc::corrupt, "{}: an index without images", digest.str());
   return index.manifests.front().digest;
 }
 
@@ -69,19 +75,27 @@ asio::awaitable<store::ImageRow> find_image(std::string text, Services::Parts& p
     rows = co_await os::offload(parts.pool, match);
   }
   if (rows.empty()) throw Error(Errc::not_found, "no image \"{}\" here; see `kiln images`", text);
-  if (rows.size() > 1) throw Error(Errc::invalid_input, "\"{}\" begins the digests of {} images", text, rows.size());
+  if (rows.size() > 1)
+    throw Error(Errc::invalid_input, "\"{}\" begins the digests of {} images", text, rows.size());
   co_return std::move(rows.front());
 }
 
-asio::awaitable<std::vector<std::string>> name_image(oci::Descriptor root, std::vector<std::string> names,
+Reference parse_image_name(const std::string& name) {
+  Reference reference = Reference::parse(name).or_latest();
+  if (reference.digest) {
+    throw Error(Errc::invalid_input,
+                "\"{}\": a name that is given to an image cannot have a digest", name);
+  }
+  return reference;
+}
+
+asio::awaitable<std::vector<std::string>> name_image(oci::Descriptor root,
+                                                     std::vector<std::string> names,
                                                      Services::Parts& parts) {
   std::vector<std::string> references;
   std::vector<std::string> familiar;
   for (const std::string& name : names) {
-    const Reference reference = Reference::parse(name).or_latest();
-    if (reference.digest) {
-      throw Error(Errc::invalid_input, "\"{}\": a name that is given to an image cannot have a digest", name);
-    }
+    const Reference reference = parse_image_name(name);
     references.push_back(reference.str());
     familiar.push_back(reference.familiar());
   }
@@ -105,8 +119,10 @@ asio::awaitable<std::vector<std::string>> name_image(oci::Descriptor root, std::
   co_return familiar;
 }
 
-asio::awaitable<void> complete_blobs(oci::Manifest manifest, std::string origin,
-                                     registry::CredentialsProvider credentials, solver::Listener listener,
+asio::awaitable<void> complete_blobs(oci::Manifest manifest,
+                                     std::string origin,
+                                     registry::CredentialsProvider credentials,
+                                     solver::Listener listener,
                                      Services::Parts& parts) {
   std::vector<asio::awaitable<void>> tasks;
   for (const oci::Descriptor& layer : manifest.layers) {
@@ -115,8 +131,11 @@ asio::awaitable<void> complete_blobs(oci::Manifest manifest, std::string origin,
   co_await os::all_of(std::move(tasks));
 }
 
-asio::awaitable<void> push_named(oci::Descriptor root, Reference target, registry::CredentialsProvider credentials,
-                                 solver::Listener listener, Services::Parts& parts) {
+asio::awaitable<void> push_named(oci::Descriptor root,
+                                 Reference target,
+                                 registry::CredentialsProvider credentials,
+                                 solver::Listener listener,
+                                 Services::Parts& parts) {
   auto read = [](store::Tables& tables) {
     image::Origins origins;
     for (const store::LayerRow& layer : tables.layers()) {
@@ -125,12 +144,13 @@ asio::awaitable<void> push_named(oci::Descriptor root, Reference target, registr
     return origins;
   };
   image::Origins origins = co_await parts.store.database().run(read);
-  const image::PushProgress progress = [listener](std::string_view item, std::uint64_t current, std::uint64_t total) {
+  const image::PushProgress progress = [listener](std::string_view item, std::uint64_t current,
+                                                  std::uint64_t total) {
     listener->progress(item, current, total);
   };
   try {
-    co_await image::push(parts.store, parts.registry, parts.pool, std::move(root), target, std::move(origins),
-                         credentials, progress);
+    co_await image::push(parts.store, parts.registry, parts.pool, std::move(root), target,
+                         std::move(origins), credentials, progress);
   } catch (Error& error) {
     error.add_context("push " + target.familiar());
     throw;

@@ -1,7 +1,6 @@
 #include "builder/images.h"
 
 #include <algorithm>
-
 #include <nlohmann/json.hpp>
 
 #include "builder/export.h"
@@ -28,12 +27,14 @@ oci::Descriptor root_of(const store::ImageRow& row) {
 
 std::uint64_t size_of(const oci::Manifest& manifest) {
   std::uint64_t total = manifest.config.size_bytes;
-  for (const oci::Descriptor& layer : manifest.layers) total += layer.size_bytes;
+  for (const oci::Descriptor& layer : manifest.layers)
+    total += layer.size_bytes;
   return total;
 }
 
 ImageSummary summarize(const store::BlobStore& blobs, const store::ImageRow& row) {
-  const ops::ResolvedReference image = ops::read_image(blobs, platform_manifest(blobs, row.manifest));
+  const ops::ResolvedReference image =
+      ops::read_image(blobs, platform_manifest(blobs, row.manifest));
   return {display_name(row),
           row.manifest.str(),
           image.document.config.digest.str(),
@@ -62,12 +63,13 @@ std::string describe(const store::BlobStore& blobs, const store::ImageRow& row) 
   const Digest manifest = platform_manifest(blobs, row.manifest);
   const std::string text = blobs.read(manifest, oci::kMaxDocumentBytes);
   const oci::Manifest document = oci::parse_manifest(text);
-  const Json json{{"reference", display_name(row)},
-                  {"digest", row.manifest.str()},
-                  {"media_type", row.media_type},
-                  {"size_bytes", row.size_bytes + size_of(document)},
-                  {"manifest", Json::parse(text)},
-                  {"config", Json::parse(blobs.read(document.config.digest, oci::kMaxDocumentBytes))}};
+  const Json json{
+      {"reference", display_name(row)},
+      {"digest", row.manifest.str()},
+      {"media_type", row.media_type},
+      {"size_bytes", row.size_bytes + size_of(document)},
+      {"manifest", Json::parse(text)},
+      {"config", Json::parse(blobs.read(document.config.digest, oci::kMaxDocumentBytes))}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -76,11 +78,12 @@ std::string describe(const store::BlobStore& blobs, const store::ImageRow& row) 
 asio::awaitable<Finished> pull_image(TransferRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
   const Reference reference = Reference::parse(request.reference).or_latest();
-  const Platform platform = request.platform.empty() ? Platform::host() : Platform::parse(request.platform);
+  const Platform platform =
+      request.platform.empty() ? Platform::host() : Platform::parse(request.platform);
   solver::StepCounter steps;
   const auto step = std::make_shared<Step>(caller.events, steps, "pulling " + reference.familiar());
-  const ops::ResolvedReference image =
-      co_await ops::resolve_reference(reference, platform, true, caller.credentials, *parts.workshop);
+  const ops::ResolvedReference image = co_await ops::resolve_reference(
+      reference, platform, true, caller.credentials, *parts.workshop);
   co_await complete_blobs(image.document, reference.name(), caller.credentials, step, parts);
   auto measure = [&] { return parts.store.blobs().size(image.manifest).value(); };
   const std::uint64_t size = co_await os::offload(parts.pool, measure);
@@ -89,16 +92,19 @@ asio::awaitable<Finished> pull_image(TransferRequest request, Caller& caller, Se
   std::vector<std::string> names;
   if (name.tag) names.push_back(name.str());
   co_await parts.layers.of_image(image.document, image.config, reference.name());
-  names = co_await name_image({image.document.media_type, image.manifest, size, {}, {}}, std::move(names), parts);
+  names = co_await name_image({image.document.media_type, image.manifest, size, {}, {}},
+                              std::move(names), parts);
   step->done();
-  co_return Finished{"", image.manifest.str(), image.document.config.digest.str(), std::move(names), {}};
+  co_return Finished{
+      "", image.manifest.str(), image.document.config.digest.str(), std::move(names), {}};
 }
 
 asio::awaitable<Finished> push_image(TransferRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
   const store::ImageRow row = co_await find_image(request.reference, parts);
   if (row.reference.front() == kUnnamed) {
-    throw Error(Errc::invalid_input, "{}: the image has no name to push it to; give it one with `kiln tag`",
+    throw Error(Errc::invalid_input,
+                "{}: the image has no name to push it to; give it one with `kiln tag`",
                 request.reference);
   }
   const Reference target = Reference::parse(row.reference);
@@ -115,7 +121,8 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
     throw Error(Errc::invalid_input, "--format {}: want oci or docker", request.format);
   }
   const auto output = caller.descriptors.find(std::string(role::kOutput) + "0");
-  if (output == caller.descriptors.end()) throw Error(Errc::invalid_input, "the request has no output descriptor");
+  if (output == caller.descriptors.end())
+    throw Error(Errc::invalid_input, "the request has no output descriptor");
   std::vector<image::ArchivedImage> images;
   Finished finished;
   for (const std::string& reference : request.references) {
@@ -128,7 +135,8 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
   }
   solver::StepCounter steps;
   const auto step = std::make_shared<Step>(caller.events, steps, "saving");
-  const auto format = request.format == "docker" ? image::ArchiveFormat::docker : image::ArchiveFormat::oci;
+  const auto format =
+      request.format == "docker" ? image::ArchiveFormat::docker : image::ArchiveFormat::oci;
   co_await write_images(std::move(images), format, std::move(output->second), parts);
   step->done();
   co_return finished;
@@ -137,18 +145,22 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
 asio::awaitable<Finished> load_images(Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
   const auto input = caller.descriptors.find(std::string(role::kContext));
-  if (input == caller.descriptors.end()) throw Error(Errc::invalid_input, "the request has no archive descriptor");
+  if (input == caller.descriptors.end())
+    throw Error(Errc::invalid_input, "the request has no archive descriptor");
   solver::StepCounter steps;
   const auto step = std::make_shared<Step>(caller.events, steps, "loading");
   auto read = [&](std::stop_token stop) {
-    return image::read_archive(std::make_unique<os::FileSource>(std::move(input->second), "the archive"),
-                               parts.store.blobs(), std::move(stop));
+    return image::read_archive(
+        std::make_unique<os::FileSource>(std::move(input->second), "the archive"),
+        parts.store.blobs(), std::move(stop));
   };
-  const std::vector<image::ArchivedImage> images = co_await os::offload_cancellable(parts.pool, read);
+  const std::vector<image::ArchivedImage> images =
+      co_await os::offload_cancellable(parts.pool, read);
   Finished finished;
   for (const image::ArchivedImage& image : images) {
     std::vector<std::string> names;
-    for (const Reference& name : image.names) names.push_back(name.str());
+    for (const Reference& name : image.names)
+      names.push_back(name.str());
     for (std::string& name : co_await name_image(image.root, std::move(names), parts)) {
       finished.names.push_back(std::move(name));
     }
@@ -164,7 +176,8 @@ asio::awaitable<std::vector<ImageSummary>> list_images(Services& services) {
   const std::vector<store::ImageRow> rows = co_await parts.store.database().run(read);
   auto summarize_all = [&] {
     std::vector<ImageSummary> summaries;
-    for (const store::ImageRow& row : rows) summaries.push_back(summarize(parts.store.blobs(), row));
+    for (const store::ImageRow& row : rows)
+      summaries.push_back(summarize(parts.store.blobs(), row));
     return summaries;
   };
   co_return co_await os::offload(parts.pool, summarize_all);
@@ -220,7 +233,8 @@ asio::awaitable<DaemonInfo> builder_info(Services& services) {
                   {"runtime", parts.runtime->description()},
                   {"network", parts.config.network},
                   {"platform", Platform::host().str()}};
-  for (const std::string& note : services.notes()) info.entries.emplace_back("note", note);
+  for (const std::string& note : services.notes())
+    info.entries.emplace_back("note", note);
   co_return info;
 }
 

@@ -25,14 +25,17 @@ os::Fd take_descriptor(Caller& caller, std::string_view role) {
 }
 
 /// The patterns of <Dockerfile>.dockerignore where the client found one, else of the context's own.
-std::vector<std::string> read_ignore(const os::Fd& beside_dockerfile, const ops::ClientDirectory& context,
+std::vector<std::string> read_ignore(const os::Fd& beside_dockerfile,
+                                     const ops::ClientDirectory& context,
                                      const std::string& dockerfile_name) {
   if (beside_dockerfile) {
     const std::string name = dockerfile_name + ".dockerignore";
-    return dockerfile::parse_ignore_file(name, os::read_all(beside_dockerfile.get(), name, kMaxIgnoreBytes));
+    return dockerfile::parse_ignore_file(
+        name, os::read_all(beside_dockerfile.get(), name, kMaxIgnoreBytes));
   }
   const os::ActAs as_peer(context.peer);
-  const std::optional<os::Fd> file = context.root.try_open_at(".dockerignore", O_RDONLY, os::Links::beneath);
+  const std::optional<os::Fd> file =
+      context.root.try_open_at(".dockerignore", O_RDONLY, os::Links::beneath);
   if (!file) return {};
   return dockerfile::parse_ignore_file(".dockerignore",
                                        os::read_all(file->get(), ".dockerignore", kMaxIgnoreBytes));
@@ -67,21 +70,28 @@ graph::Ulimit to_ulimit(const std::string& text) {
           number(std::string_view(text).substr(colon + 1))};
 }
 
-asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need, bool pull, const BuildInputs& inputs,
-                                   Services::Parts& parts, dockerfile::ResolvedImages& known) {
+asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
+                                   bool pull,
+                                   const BuildInputs& inputs,
+                                   Services::Parts& parts,
+                                   dockerfile::ResolvedImages& known) {
   try {
     ops::ResolvedReference resolved = co_await ops::resolve_reference(
         need.reference, need.platform, pull, inputs.client.credentials, *parts.workshop);
-    known.insert_or_assign(need.key(), dockerfile::ResolvedImage{std::move(resolved.manifest), std::move(resolved.config)});
-  } catch (Error& error) {
-    error.add_context(fmt::format("line {}: base image {}", need.range.first_line, need.text));
-    throw;
+    known.insert_or_assign(need.key(), dockerfile::ResolvedImage{std::move(resolved.manifest),
+                                                                 std::move(resolved.config)});
+  } catch (const Error& error) {
+    throw Error(error.code(),
+                render(inputs.document,
+                       {fmt::format("base image {}", error.what()), "", need.range, 0, ""}));
   }
 }
 
 }  // namespace
 
-asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request, Caller& caller, Services::Parts& parts) {
+asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
+                                         Caller& caller,
+                                         Services::Parts& parts) {
   os::Fd dockerfile = take_descriptor(caller, role::kDockerfile);
   os::Fd context = take_descriptor(caller, role::kContext);
   const os::Fd ignore = take_descriptor(caller, role::kDockerignore);
@@ -98,38 +108,49 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request, Caller& ca
   co_return co_await os::offload(parts.pool, read);
 }
 
-dockerfile::LowerOptions to_options(const BuildRequest& request, const Platform& target,
-                                    const std::vector<std::string>& ignore, const BuilderConfig& config) {
+dockerfile::LowerOptions to_options(const BuildRequest& request,
+                                    const Platform& target,
+                                    const std::vector<std::string>& ignore,
+                                    const BuilderConfig& config) {
   dockerfile::LowerOptions options;
   options.target = request.target;
   options.build_args = request.build_args;
   options.labels = request.labels;
   options.build_platform = Platform::host();
   options.target_platform = target;
-  options.network = request.network.empty() ? graph::Network::standard : to_network(request.network, "--network");
+  options.implicit_platform = request.platforms.empty();
+  options.network =
+      request.network.empty() ? graph::Network::standard : to_network(request.network, "--network");
   options.no_cache = request.no_cache;
   options.no_cache_stages = request.no_cache_stages;
   options.add_hosts = request.add_hosts;
-  for (const std::string& limit : request.ulimits) options.ulimits.push_back(to_ulimit(limit));
+  for (const std::string& limit : request.ulimits)
+    options.ulimits.push_back(to_ulimit(limit));
   options.shm_size_bytes = request.shm_size_bytes;
   options.context_ignore = ignore;
   for (const std::string& entitlement : request.allow) {
     if (std::ranges::find(config.allow, entitlement) == config.allow.end()) {
-      throw Error(Errc::denied, "--allow {}: this daemon does not allow it (\"allow\" in kilnd.toml)", entitlement);
+      throw Error(Errc::denied,
+                  "--allow {}: this daemon does not allow it (\"allow\" in kilnd.toml)",
+                  entitlement);
     }
     options.allow.push_back(entitlement);
   }
   return options;
 }
 
-asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs, dockerfile::LowerOptions options,
-                                          bool pull, Services::Parts& parts) {
+asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
+                                          dockerfile::LowerOptions options,
+                                          bool pull,
+                                          Services::Parts& parts) {
   dockerfile::ResolvedImages known;
   while (true) {
-    const std::vector<dockerfile::ImageNeed> needs = dockerfile::missing_images(inputs.document, options, known);
+    const std::vector<dockerfile::ImageNeed> needs =
+        dockerfile::missing_images(inputs.document, options, known);
     if (needs.empty()) break;
     std::vector<asio::awaitable<void>> tasks;
-    for (const dockerfile::ImageNeed& need : needs) tasks.push_back(resolve_need(need, pull, inputs, parts, known));
+    for (const dockerfile::ImageNeed& need : needs)
+      tasks.push_back(resolve_need(need, pull, inputs, parts, known));
     co_await os::all_of(std::move(tasks));
   }
   auto work = [&] { return dockerfile::lower(inputs.document, options, known); };

@@ -1,11 +1,11 @@
-// What a build needs before anything runs: the Dockerfile, its ignore patterns, base images, and the graph.
+// What a build needs before anything runs: the Dockerfile, its ignore patterns, base images, and
+// the graph.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include <boost/asio/awaitable.hpp>
 
 #include "builder/build.h"
 #include "builder/dockerfile/lower.h"
@@ -22,15 +22,21 @@ struct BuildInputs {
 
 /// Takes the caller's descriptors: parses the Dockerfile and the ignore file that applies.
 /// Throws DockerfileError, Error.
-boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request, Caller& caller, Services::Parts& parts);
+boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
+                                                Caller& caller,
+                                                Services::Parts& parts);
 
-/// The options of the request as the front end wants them. Throws Error{invalid_input} naming the flag.
-[[nodiscard]] dockerfile::LowerOptions to_options(const BuildRequest& request, const Platform& target,
+/// The options of the request as the front end wants them. Throws Error{invalid_input} naming the
+/// flag.
+[[nodiscard]] dockerfile::LowerOptions to_options(const BuildRequest& request,
+                                                  const Platform& target,
                                                   const std::vector<std::string>& ignore,
                                                   const BuilderConfig& config);
 
 /// Resolves the base images that the Dockerfile needs, and lowers it.
-boost::asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs, dockerfile::LowerOptions options,
-                                                 bool pull, Services::Parts& parts);
+boost::asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
+                                                 dockerfile::LowerOptions options,
+                                                 bool pull,
+                                                 Services::Parts& parts);
 
 }  // namespace kiln

@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
-
 #include <boost/asio/this_coro.hpp>
+#include <thread>
 
 #include "builder/services_parts.h"
 #include "proto/digest.h"
@@ -50,7 +49,8 @@ Services::~Services() {
   if (parts_) parts_->pool.join();
 }
 
-asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io, BuilderConfig config) {
+asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
+                                                          BuilderConfig config) {
   const int processors = processors_of(config);
   auto parts = std::make_unique<Parts>(io, std::move(config), processors);
   sandbox::RuntimeConfig runtime;
@@ -77,6 +77,8 @@ std::vector<std::string> Services::notes() const {
   return notes;
 }
 
-int supervise_main(int argc, char** argv) { return sandbox::supervise(argc, argv); }
+int supervise_main(int argc, char** argv) {
+  return sandbox::supervise(argc, argv);
+}
 
 }  // namespace kiln

@@ -41,7 +41,8 @@ class Services {
                                                                 BuilderConfig config);
   ~Services();
 
-  /// Waits for work that runs in the background; the last call before destruction, on the event loop.
+  /// Waits for work that runs in the background; the last call before destruction, on the event
+  /// loop.
   boost::asio::awaitable<void> close();
 
   /// What opening found worth saying: repairs of the store, a missing runtime feature.

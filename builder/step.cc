@@ -7,7 +7,9 @@ Step::Step(EventSink events, solver::StepCounter& counter, std::string name)
   events_(StepStarted{number_, std::move(name)});
 }
 
-Step::~Step() { end(StepOutcome::failed); }
+Step::~Step() {
+  end(StepOutcome::failed);
+}
 
 void Step::log(int stream, std::string_view text) {
   if (!ended_) events_(StepLog{number_, stream, std::string(text)});

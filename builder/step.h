@@ -11,7 +11,8 @@
 
 namespace kiln {
 
-/// Shows a step from construction to done(); without done() it is shown as failed when it goes away.
+/// Shows a step from construction to done(); without done() it is shown as failed when it goes
+/// away.
 class Step final : public solver::StepListener {
  public:
   Step(EventSink events, solver::StepCounter& counter, std::string name);
@@ -20,7 +21,9 @@ class Step final : public solver::StepListener {
   ~Step() override;
 
   void log(int stream, std::string_view text) override;
-  void progress(std::string_view item, std::uint64_t current_bytes, std::uint64_t total_bytes) override;
+  void progress(std::string_view item,
+                std::uint64_t current_bytes,
+                std::uint64_t total_bytes) override;
   void done() { end(StepOutcome::done); }
 
  private:

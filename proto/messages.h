@@ -73,6 +73,7 @@ struct SaveRequest {
   std::vector<std::string> references;
   std::string format;  ///< oci (default), docker
   std::vector<std::string> descriptors;
+  std::string archive_name{};  ///< load: what messages call the archive, "" is nothing
 };
 
 /// How a step ended.

@@ -55,6 +55,7 @@ void fields(Visitor& visit, SaveRequest& value) {
   visit("references", value.references);
   visit("format", value.format);
   visit("descriptors", value.descriptors);
+  visit("archive_name", value.archive_name);
 }
 
 template <class Visitor>

@@ -1,11 +1,11 @@
 #include "proto/oci.h"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "proto/error.h"
+#include "proto/json_shape.h"
 
 namespace kiln::oci {
 
@@ -14,31 +14,13 @@ namespace {
 // Ordered, so that documents keep the order of fields that the specification and Docker use.
 using Json = nlohmann::ordered_json;
 
-/// Nesting that no real document has; the parser recurses.
-constexpr int kMaxDepth = 32;
-
-/// An object keeps its keys in a list that is searched from the start for each new one: without a
-/// bound a document of 4 MiB would take minutes.
-constexpr int kMaxKeys = 10'000;
-
 Json parse_document(std::string_view text, std::string_view what) {
   if (text.size() > kMaxDocumentBytes) {
     throw Error(Errc::corrupt, "{}: {} bytes, over the limit of {}", what, text.size(),
                 kMaxDocumentBytes);
   }
-  std::array<int, kMaxDepth + 2> keys{};
-  const auto limit = [&](int level, Json::parse_event_t event, Json&) {
-    if (level > kMaxDepth) throw Error(Errc::corrupt, "{}: nested too deeply", what);
-    // An object's start is told with its own level, its keys with the one inside.
-    if (event == Json::parse_event_t::object_start)
-      keys.at(static_cast<std::size_t>(level) + 1) = 0;
-    if (event == Json::parse_event_t::key &&
-        ++keys.at(static_cast<std::size_t>(level)) > kMaxKeys) {
-      throw Error(Errc::corrupt, "{}: an object of more than {} keys", what, kMaxKeys);
-    }
-    return true;
-  };
-  Json json = Json::parse(text, limit, /*allow_exceptions=*/false);
+  check_json_shape(text, what);
+  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) throw Error(Errc::corrupt, "{}: not a JSON object", what);
   return json;
 }
@@ -132,7 +114,9 @@ Platform parse_platform(const Json& json) {
   Platform platform{text(json, "os"), text(json, "architecture"), text(json, "variant"),
                     text(json, "os.version")};
   // Written platforms are compared with asked-for ones: bring both to one form.
-  if (!platform.os.empty() && !platform.architecture.empty()) {
+  const bool plain = (platform.os + platform.architecture + platform.variant).find('/') ==
+                     std::string::npos;  // else the parts would be cut anew
+  if (plain && !platform.os.empty() && !platform.architecture.empty()) {
     try {
       const std::string version = platform.os_version;
       platform = Platform::parse(platform.str());

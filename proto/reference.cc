@@ -80,6 +80,24 @@ bool is_registry(std::string_view host) {
   }
 }
 
+bool is_upper(char c) {
+  return c >= 'A' && c <= 'Z';
+}
+
+/// The first component is a host when it cannot be a repository: it has a dot or a port, is
+/// "localhost", or has upper-case letters.
+/// source: distribution/reference splitDockerDomain
+bool looks_like_host(std::string_view component) {
+  return component == "localhost" || component.find_first_of(".:") != std::string_view::npos ||
+         std::ranges::any_of(component, is_upper);
+}
+
+/// 64 hex digits are an image's identifier and never a name, as with docker.
+bool is_identifier(std::string_view text) {
+  return text.size() == 64 &&
+         std::ranges::all_of(text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
+}
+
 [[noreturn]] void refuse(std::string_view text, std::string_view why) {
   throw Error(Errc::invalid_input, "invalid image reference \"{}\": {}", text, why);
 }
@@ -87,6 +105,7 @@ bool is_registry(std::string_view host) {
 }  // namespace
 
 Reference Reference::parse(std::string_view text) {
+  if (is_identifier(text)) refuse(text, "64 hex digits are an image's identifier, not a name");
   Reference reference;
   std::string_view rest = text;
   if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
@@ -110,13 +129,10 @@ Reference Reference::parse(std::string_view text) {
   }
   if (rest.empty()) refuse(text, "the repository name is missing");
 
-  // The first component is a host when it cannot be a repository: it has a dot or a port, is
-  // "localhost", or has upper-case letters (distribution/reference splitDockerDomain).
   reference.registry = kDockerHub;
   if (const std::size_t first = rest.find('/'); first != std::string_view::npos) {
     const std::string_view head = rest.substr(0, first);
-    if (head == "localhost" || head.find_first_of(".:") != std::string_view::npos ||
-        std::ranges::any_of(head, [](char c) { return c >= 'A' && c <= 'Z'; })) {
+    if (looks_like_host(head)) {
       if (!is_registry(head)) refuse(text, "the part before the first '/' is not a host name");
       reference.registry = head == "index.docker.io" ? kDockerHub : head;
       rest = rest.substr(first + 1);
@@ -130,7 +146,7 @@ Reference Reference::parse(std::string_view text) {
   for (std::string_view parts = reference.repository;;) {
     const std::size_t next = parts.find('/');
     if (!is_component(parts.substr(0, next))) {
-      const bool upper = std::ranges::any_of(parts, [](char c) { return c >= 'A' && c <= 'Z'; });
+      const bool upper = std::ranges::any_of(parts, is_upper);
       refuse(text, upper ? "a repository name must be lower case"
                          : "a repository name is lower-case letters and digits joined by '.', '_', "
                            "'__', '-' and '/'");
@@ -155,14 +171,14 @@ std::string Reference::str() const {
 }
 
 std::string Reference::familiar() const {
-  std::string text = str();
-  if (registry == kDockerHub) {
-    text.erase(0, kDockerHub.size() + 1);
-    constexpr std::string_view kLibrary = "library/";
-    if (text.starts_with(kLibrary) && repository.find('/', kLibrary.size()) == std::string::npos) {
-      text.erase(0, kLibrary.size());
-    }
-  }
+  if (registry != kDockerHub) return str();
+  std::string text = str().substr(kDockerHub.size() + 1);
+  constexpr std::string_view kLibrary = "library/";
+  const bool official = repository.starts_with(kLibrary) &&
+                        repository.find('/', kLibrary.size()) == std::string::npos;
+  if (official) return text.substr(kLibrary.size());
+  // "localhost/app" of Docker Hub would be read as another registry's.
+  if (looks_like_host(repository.substr(0, repository.find('/')))) return str();
   return text;
 }
 

@@ -57,7 +57,10 @@ Lowered lower(const Document& document, const LowerOptions& options, const Resol
   const Plan plan = make_plan(ast, options, known, linter);
   check(plan.missing.empty(), "every image that lowering needs was resolved");
 
-  LoweringContext context{ast, options, plan, known, linter, {}, {}, {}, {}};
+  LoweringContext context{ast, options, plan, known, linter, {}, {}, {}, {}, {}};
+  const bool negates = std::ranges::any_of(
+      options.context_ignore, [](const std::string& pattern) { return pattern.starts_with('!'); });
+  if (!negates) context.ignored = graph::PatternList(options.context_ignore);
   context.states.resize(plan.stages.size());
   for (const Stage& stage : plan.stages) {
     if (stage.needed) StageBuilder(context, stage).run();

@@ -54,14 +54,14 @@ void lint_ignored(StageBuilder& builder,
                   const Copy& copy,
                   const std::string& source,
                   std::size_t offset) {
-  const std::vector<std::string>& patterns = builder.options().context_ignore;
-  const auto negated = [](const std::string& pattern) { return pattern.starts_with('!'); };
-  if (patterns.empty() || std::ranges::any_of(patterns, negated)) return;
+  const graph::PatternList& list = builder.context().ignored;
+  if (list.empty()) return;
   const auto takes_all = [](const std::string& pattern) {
     return pattern == "*" || pattern == "**" || pattern == "**/*";
   };
-  const bool ignored = source == "." ? std::ranges::any_of(patterns, takes_all)
-                                     : graph::PatternList(patterns).excludes(source);
+  const bool ignored = source == "."
+                           ? std::ranges::any_of(builder.options().context_ignore, takes_all)
+                           : list.excludes(source);
   if (!ignored) return;
   builder.warn("CopyIgnoredFile",
                fmt::format("Attempting to {} file \"{}\" that is excluded by .dockerignore",

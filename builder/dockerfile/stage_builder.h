@@ -11,6 +11,7 @@
 #include "builder/dockerfile/lint.h"
 #include "builder/dockerfile/lower.h"
 #include "builder/dockerfile/stages.h"
+#include "builder/graph/pattern.h"
 
 namespace kiln::dockerfile {
 
@@ -37,6 +38,7 @@ struct LoweringContext {
   std::vector<StageState> states;                 ///< by stage index
   std::map<std::string, graph::VertexId> images;  ///< by manifest and platform
   std::optional<graph::VertexId> scratch;
+  graph::PatternList ignored;  ///< of the context; empty when the patterns negate something
 
   /// The vertex of an image's file system, the same for the same image. Throws Error{internal}
   /// when `need` was not resolved.

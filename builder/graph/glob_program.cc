@@ -8,6 +8,8 @@ namespace kiln::graph {
 
 namespace {
 
+constexpr std::size_t kAscii = 128;
+
 struct Character {
   char32_t value;
   std::size_t size;
@@ -138,7 +140,7 @@ bool GlobProgram::accepts(const State& state, char32_t character) {
 void GlobProgram::finish() {
   words_ = states_.size() / 64 + 1;
   skip_one_ = skip_two_ = stay_ = stay_slash_ = Bits(words_);
-  moves_.fill(Bits(words_));
+  moves_ = Bits(kAscii * words_);
   for (std::size_t i = 0; i < states_.size(); ++i) {
     const State& state = states_[i];
     const bool runs = state.kind == Kind::star || state.kind == Kind::rest;
@@ -146,8 +148,8 @@ void GlobProgram::finish() {
     if (state.kind == Kind::fork) set_bit(skip_two_, i);
     if (runs || state.kind == Kind::directory) set_bit(stay_, i);
     if (state.kind == Kind::rest || state.kind == Kind::directory) set_bit(stay_slash_, i);
-    for (char32_t c = 0; c < moves_.size(); ++c) {
-      if (accepts(state, c)) set_bit(moves_[c], i);
+    for (char32_t c = 0; c < kAscii; ++c) {
+      if (accepts(state, c)) set_bit(moves_, c * words_ * 64 + i);
     }
     const bool wide =
         state.kind == Kind::any || state.kind == Kind::set ||
@@ -188,10 +190,10 @@ void GlobProgram::step(Bits& active, std::string_view path, std::size_t& at, Bit
   const bool ascii = character.value < 0x80;
   const Bits& stay = ascii && character.value == '/' ? stay_slash_ : stay_;
   if (ascii) {
-    const Bits& moves = moves_[character.value];
+    const std::size_t moves = character.value * words_;
     std::uint64_t carry = 0;
     for (std::size_t w = 0; w < words_; ++w) {
-      const std::uint64_t moved = active[w] & moves[w];
+      const std::uint64_t moved = active[w] & moves_[moves + w];
       scratch[w] = moved << 1U | carry | (active[w] & stay[w]);
       carry = moved >> 63U;
     }

@@ -4,7 +4,7 @@
 // whether the directory so far already matched. Immutable after construction; any thread.
 #pragma once
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -66,8 +66,7 @@ class GlobProgram {
   Bits skip_two_;  ///< and to the one after
   Bits stay_;      ///< states that keep running on any character but '/'
   Bits stay_slash_;
-  /// For each ASCII character, the states that move on with it.
-  std::array<Bits, 128> moves_;
+  Bits moves_;  ///< for each ASCII character, words_ words: the states that move on with it
   std::vector<std::size_t> wide_;  ///< states that can move on with a non-ASCII character
 };
 

@@ -1,6 +1,7 @@
 #include "builder/image/archive_docker.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>

@@ -1,6 +1,7 @@
 #include "builder/image/archive_oci.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string>
 #include <utility>
@@ -165,7 +166,7 @@ std::vector<ArchivedImage> read_layout(ArchiveContents& contents,
   std::vector<ArchivedImage> images;
   std::map<Digest, std::size_t> positions;
   for (const oci::Descriptor& listed : index.manifests) {
-    if (!is_image_type(listed.media_type)) continue;
+    if (!is_image_type(listed.media_type) || is_attestation(listed)) continue;
     const Complete& found = layout.complete(listed, 0);
     const auto [position, is_new] = positions.emplace(found.root.digest, images.size());
     if (is_new) {

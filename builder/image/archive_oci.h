@@ -1,6 +1,7 @@
 // The images of an OCI layout: index.json, the documents it names, and the names it gives.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -11,8 +12,8 @@
 namespace kiln::image {
 
 /// Finds the images of index.json complete, and adds the digests of all they consist of to
-/// `needed`. What is listed there and is no image (a signature, an artifact) is passed over. throws
-/// Error{corrupt} naming what is missing or damaged
+/// `needed`. What is listed there and is no image (an attestation, an artifact) is passed over.
+/// throws Error{corrupt} naming what is missing or damaged
 [[nodiscard]] std::vector<ArchivedImage> read_layout(ArchiveContents& contents,
                                                      std::string_view index_json,
                                                      std::set<Digest>& needed);

@@ -11,14 +11,17 @@ namespace {
 std::string to_oci_layer_type(std::string_view type) {
   if (type == oci::kDockerLayerGzip) return std::string(oci::kLayerGzip);
   if (type == "application/vnd.docker.image.rootfs.diff.tar") return std::string(oci::kLayer);
-  if (type == "application/vnd.docker.image.rootfs.diff.tar.zstd") return std::string(oci::kLayerZstd);
+  if (type == "application/vnd.docker.image.rootfs.diff.tar.zstd")
+    return std::string(oci::kLayerZstd);
   return std::string(type);
 }
 
 }  // namespace
 
-oci::ImageConfig complete_config(oci::ImageConfig config, const std::vector<store::LayerRow>& layers,
-                                 std::vector<NewStep> steps, std::optional<std::int64_t> epoch) {
+oci::ImageConfig complete_config(oci::ImageConfig config,
+                                 const std::vector<store::LayerRow>& layers,
+                                 std::vector<NewStep> steps,
+                                 std::optional<std::int64_t> epoch) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   config.diff_ids.clear();
   for (const store::LayerRow& layer : layers) {
@@ -40,16 +43,19 @@ oci::ImageConfig complete_config(oci::ImageConfig config, const std::vector<stor
   return config;
 }
 
-oci::Descriptor store_image(const store::BlobStore& blobs, const oci::ImageConfig& config,
+oci::Descriptor store_image(const store::BlobStore& blobs,
+                            const oci::ImageConfig& config,
                             const std::vector<store::LayerRow>& layers) {
   const std::string config_text = oci::to_json(config);
-  oci::Manifest manifest{std::string(oci::kManifest),
-                         {std::string(oci::kConfig), blobs.put(config_text), config_text.size(), {}, {}},
-                         {},
-                         {}};
+  oci::Manifest manifest{
+      std::string(oci::kManifest),
+      {std::string(oci::kConfig), blobs.put(config_text), config_text.size(), {}, {}},
+      {},
+      {}};
   for (const store::LayerRow& layer : layers) {
     check(layer.blob.has_value(), "an image's layers have blobs");
-    manifest.layers.push_back({to_oci_layer_type(layer.media_type), *layer.blob, layer.blob_bytes, {}, {}});
+    manifest.layers.push_back(
+        {to_oci_layer_type(layer.media_type), *layer.blob, layer.blob_bytes, {}, {}});
   }
   const std::string text = oci::to_json(manifest);
   return {std::string(oci::kManifest), blobs.put(text), text.size(), {}, config.platform};

@@ -26,7 +26,8 @@ struct Push {
     const auto origin = origins.find(blob);
     if (origin == origins.end() || origin->second.empty()) return std::nullopt;
     const Reference known = Reference::parse(origin->second);
-    if (known.registry != target.registry || known.repository == target.repository) return std::nullopt;
+    if (known.registry != target.registry || known.repository == target.repository)
+      return std::nullopt;
     return known.repository;
   }
 };
@@ -38,8 +39,11 @@ asio::awaitable<std::string> read_document(Push& push, Digest digest) {
 
 asio::awaitable<void> push_blob(Push& push, oci::Descriptor blob) {
   const std::string item = "sha256:" + std::string(blob.digest.short_hex());
-  const registry::OpenSource open = [&push, digest = blob.digest] { return push.store.blobs().open(digest); };
-  const registry::ProgressFn progress = [&push, item, total = blob.size_bytes](std::uint64_t current) {
+  const registry::OpenSource open = [&push, digest = blob.digest] {
+    return push.store.blobs().open(digest);
+  };
+  const registry::ProgressFn progress = [&push, item,
+                                         total = blob.size_bytes](std::uint64_t current) {
     push.progress(item, current, total);
   };
   const std::optional<std::string> from = push.mount_from(blob.digest);
@@ -67,10 +71,21 @@ Reference by_digest(Reference reference, const Digest& digest) {
 
 }  // namespace
 
-asio::awaitable<void> push(store::Store& store, registry::Client& registry, asio::thread_pool& pool,
-                           oci::Descriptor root, Reference target, Origins origins,
-                           registry::CredentialsProvider credentials, PushProgress progress) {
-  Push push{store, registry, pool, std::move(target), std::move(origins), std::move(credentials), std::move(progress)};
+asio::awaitable<void> push(store::Store& store,
+                           registry::Client& registry,
+                           asio::thread_pool& pool,
+                           oci::Descriptor root,
+                           Reference target,
+                           Origins origins,
+                           registry::CredentialsProvider credentials,
+                           PushProgress progress) {
+  Push push{store,
+            registry,
+            pool,
+            std::move(target),
+            std::move(origins),
+            std::move(credentials),
+            std::move(progress)};
   if (!oci::is_index(root.media_type)) {
     co_await push_manifest(push, root, push.target);
     co_return;

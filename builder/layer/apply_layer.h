@@ -23,10 +23,14 @@ struct Applied {
 /// below: whiteouts become character devices 0/0, opaque markers trusted.overlay.opaque="y".
 ///
 /// Hostile input: every name is resolved beneath `target` and no symbolic link of the layer itself
-/// is ever followed; "..", absolute names, and hard links that point outside are Error{corrupt}
-/// naming the entry. Owners, modes (setuid too), times, xattrs (user.*, security.capability, ...),
-/// devices, fifos and hard links are kept; sockets are skipped. thread  any; blocks source  OCI
-/// image-spec v1.1 layer.md "Applying Changesets"
+/// is ever followed; ".." that leads out, a parent that is a link or a file, and hard links to what
+/// the layer does not hold are Error{corrupt} naming the entry. A leading "/" means the root, as
+/// containerd and umoci have it. Owners, modes (setuid too), times, xattrs (user.*, trusted.* but
+/// overlay's, POSIX ACLs, security.capability), devices, fifos and hard links are kept; sockets are
+/// skipped; missing parents are made 0755 and root's. Zero blocks of files stay holes.
+///
+/// thread  any; blocks; `blob` is read by a thread of the call's own, which ends with it
+/// source  OCI image-spec v1.1 layer.md "Applying Changesets"
 [[nodiscard]] Applied apply_layer(std::unique_ptr<Source> blob,
                                   const os::Dir& target,
                                   std::stop_token stop);

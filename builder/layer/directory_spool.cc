@@ -74,8 +74,7 @@ class Records {
 };
 
 os::Fd unnamed_file(const os::Dir& root) {
-  os::Fd file(
-      ::openat(root.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, static_cast<mode_t>(0600)));
+  os::Fd file(::openat(root.fd(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, static_cast<mode_t>(0600)));
   if (!file && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL))
     file = os::Fd(::memfd_create("kiln-directories", MFD_CLOEXEC));
   if (!file) throw system_error(errno, "make an unnamed file");

@@ -1,8 +1,7 @@
-#include <isa-l/crc.h>
-#include <isa-l/igzip_lib.h>
-
 #include <array>
 #include <cstring>
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
 
 #include "builder/layer/gzip.h"
 #include "proto/error.h"

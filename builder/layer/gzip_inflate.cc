@@ -1,6 +1,5 @@
-#include <isa-l/igzip_lib.h>
-
 #include <algorithm>
+#include <isa-l/igzip_lib.h>
 #include <vector>
 
 #include "builder/layer/gzip.h"

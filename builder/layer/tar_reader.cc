@@ -21,8 +21,7 @@ bool is_zero(Bytes bytes) {
 
 void write_at(int fd, Bytes bytes, std::uint64_t offset, const std::string& name) {
   while (!bytes.empty()) {
-    const ssize_t count =
-        ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    const ssize_t count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
     if (count < 0) {
       if (errno == EINTR) continue;
       throw system_error(errno, "write " + name);
@@ -92,8 +91,8 @@ std::uint64_t TarReader::copy_content(int fd,
     const void* data = nullptr;
     std::size_t size = 0;
     la_int64_t offset = 0;
-    const int result = handle_.check(
-        archive_read_data_block(handle_.get(), &data, &size, &offset), name.c_str());
+    const int result =
+        handle_.check(archive_read_data_block(handle_.get(), &data, &size, &offset), name.c_str());
     if (offset < 0) throw Error(Errc::corrupt, "{}: data before its beginning", name);
     const auto start = static_cast<std::uint64_t>(offset);
     if (result == ARCHIVE_EOF) {

@@ -66,22 +66,23 @@ TarWriter::TarWriter(Sink& sink)
 }
 
 TarWriter::~TarWriter() {
-  // Unfinished: nothing more reaches the sink, not even what libarchive has pending.
-  if (!closed_) archive_write_fail(archive_.get());
+  // Freeing closes; of an unfinished archive nothing more reaches the sink.
+  abandoned_ = true;
 }
 
 long TarWriter::pass_on(archive* handle, void* self, const void* bytes, std::size_t size) {
   auto& me = *static_cast<TarWriter*>(self);
-  if (!me.failure_) {
-    try {
-      me.sink_.write(Bytes(static_cast<const std::byte*>(bytes), size));
-      return static_cast<long>(size);
-    } catch (...) {
-      me.failure_ = std::current_exception();
-    }
+  if (me.abandoned_) {
+    archive_set_error(handle, EIO, "the archive was given up");
+    return -1;
   }
-  archive_set_error(handle, EIO, "the sink failed");
-  return -1;
+  try {
+    if (!me.failure_) me.sink_.write(Bytes(static_cast<const std::byte*>(bytes), size));
+  } catch (...) {
+    // Told to the caller by check(), not to libarchive: after a fatal error it leaks its state.
+    me.failure_ = std::current_exception();
+  }
+  return static_cast<long>(size);
 }
 
 void TarWriter::check(long result, const std::string& path) {
@@ -122,7 +123,6 @@ void TarWriter::content(Bytes bytes) {
 
 void TarWriter::close() {
   check(archive_write_close(archive_.get()), path_);
-  closed_ = true;
 }
 
 }  // namespace kiln::layer

@@ -57,8 +57,8 @@ class TarWriter {
   std::exception_ptr failure_;
   std::string path_;
   std::unique_ptr<archive_entry, FreeEntry> entry_;
-  std::unique_ptr<archive, FreeArchive> archive_;
-  bool closed_ = false;
+  bool abandoned_ = false;
+  std::unique_ptr<archive, FreeArchive> archive_;  // last: freeing it calls pass_on
 };
 
 }  // namespace kiln::layer

@@ -41,7 +41,8 @@ class Walk {
     visit_(top);
     descend(top);
     while (!levels_.empty()) {
-      if (stop_.stop_requested()) throw Error(Errc::cancelled, "walk of a directory tree: cancelled");
+      if (stop_.stop_requested())
+        throw Error(Errc::cancelled, "walk of a directory tree: cancelled");
       Level& level = levels_.back();
       if (level.next == level.entries.size()) {
         levels_.pop_back();
@@ -55,8 +56,7 @@ class Walk {
 
  private:
   Visit meet(Level& level, const os::DirEntry& entry) {
-    if (!level.fd)
-      level.fd = root_.open_at(level.path, O_RDONLY | O_DIRECTORY, os::Links::refuse);
+    if (!level.fd) level.fd = root_.open_at(level.path, O_RDONLY | O_DIRECTORY, os::Links::refuse);
     Visit result;
     result.path = level.path.empty() ? entry.name : level.path + "/" + entry.name;
     result.name = entry.name;

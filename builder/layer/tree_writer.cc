@@ -67,8 +67,7 @@ void TreeWriter::make_parents(const std::string& parent) {
       continue;
     }
     struct stat status{};
-    const bool exists =
-        ::fstatat(above.get(), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+    const bool exists = ::fstatat(above.get(), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
     if (exists && !(links_ == os::Links::refuse && is_whiteout(status)))
       throw Error(Errc::not_found, "{}: it is a file or a link to nothing", prefix);
     above = make_directory(above.get(), part, prefix);
@@ -94,9 +93,7 @@ int TreeWriter::make(const Place& place, const std::string& path, const Make& ma
   return result;
 }
 
-os::Fd TreeWriter::make_directory(int parent_fd,
-                                  const std::string& name,
-                                  const std::string& path) {
+os::Fd TreeWriter::make_directory(int parent_fd, const std::string& name, const std::string& path) {
   bool opaque = false;
   if (::mkdirat(parent_fd, name.c_str(), 0700) != 0) {
     if (errno != EEXIST) throw system_error(errno, "make directory " + path);
@@ -200,8 +197,7 @@ void TreeWriter::hard_link(const std::string& path, const std::string& target) {
   try {
     from = root_.try_open_at(parent, O_PATH | O_DIRECTORY, links_);
   } catch (const Error& error) {
-    throw Error(Errc::corrupt, "archive entry {}: hard link to {}: {}", path, target,
-                error.what());
+    throw Error(Errc::corrupt, "archive entry {}: hard link to {}: {}", path, target, error.what());
   }
   struct stat status{};
   if (!from || ::fstatat(from->get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -210,9 +206,8 @@ void TreeWriter::hard_link(const std::string& path, const std::string& target) {
                 path, target);
   }
   const Place where = place(path);
-  make(where, path, [&] {
-    return ::linkat(from->get(), name.c_str(), where.parent_fd, where.name.c_str(), 0);
-  });
+  make(where, path,
+       [&] { return ::linkat(from->get(), name.c_str(), where.parent_fd, where.name.c_str(), 0); });
 }
 
 void TreeWriter::whiteout(const std::string& path) {

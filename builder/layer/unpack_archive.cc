@@ -60,8 +60,7 @@ class BorrowedSource final : public Source {
   explicit BorrowedSource(int fd) : fd_(fd) {}
   std::size_t read(MutableBytes buffer) override {
     while (true) {
-      const ssize_t count =
-          ::pread(fd_, buffer.data(), buffer.size(), static_cast<off_t>(offset_));
+      const ssize_t count = ::pread(fd_, buffer.data(), buffer.size(), static_cast<off_t>(offset_));
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) throw system_error(errno, "read the beginning of a file");
       offset_ += static_cast<std::size_t>(count);

@@ -171,8 +171,11 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
 
   const Digest digest = blob_hash.digest();
   LayerBlob layer{DiffId{tar_hash.digest()},
-                  oci::Descriptor{std::string(layer_media_type(options.compression)), digest,
-                                  blob_hash.count_bytes(), {}, {}},
+                  oci::Descriptor{std::string(layer_media_type(options.compression)),
+                                  digest,
+                                  blob_hash.count_bytes(),
+                                  {},
+                                  {}},
                   tar_hash.count_bytes()};
   blobs.commit(std::move(writer), digest);
   return layer;

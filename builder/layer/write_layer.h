@@ -30,15 +30,14 @@ struct LayerBlob {
 /// Writes the difference that a snapshot directory holds as one layer, hashing tar and blob in one
 /// pass.
 ///
-/// in      an overlayfs upper directory: character devices 0/0 are deletions,
-/// trusted.overlay.opaque="y"
-///         hides what is below
-/// out     pax tar, entries sorted bytewise by path, parents first; numeric owners without names;
-/// xattrs as
-///         SCHILY.xattr (no overlay's own, no security.selinux); hard links within the directory
-///         kept; whole-second times; ".wh.NAME" deletions and ".wh..wh..opq" first in their
-///         directory
-/// throws  whatever the file system or the store throws; Error{cancelled} when `stop` is requested
+/// in      an overlayfs upper directory: character devices 0/0 are deletions, and
+///         trusted.overlay.opaque="y" hides what is below
+/// out     pax tar without an entry for the root; depth first, names sorted bytewise in each
+///         directory, ".wh..wh..opq" and then ".wh.NAME" deletions first; numeric owners without
+///         names; whole-second times; xattrs as SCHILY.xattr (not overlay's own, of security.*
+///         only capability); hard links within the directory kept; sockets left out
+/// throws  whatever the file system or the store throws; Error{invalid_input} for a name that
+///         begins with ".wh." or a path over 4095 bytes; Error{cancelled} when `stop` is requested
 /// thread  any; blocks
 /// source  OCI image-spec v1.1 layer.md
 [[nodiscard]] LayerBlob write_layer(const std::filesystem::path& snapshot,
@@ -47,7 +46,7 @@ struct LayerBlob {
                                     std::stop_token stop);
 
 /// Writes the merged tree below `root` (no whiteouts; a mounted file system) as one tar into
-/// `sink`.
+/// `sink`, without finishing it.
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop);
 
 }  // namespace kiln::layer

@@ -43,6 +43,13 @@ bool is_racy(const struct stat& status, std::int64_t hashed_ns) {
   return to_ns(status.st_ctim) + (coarse ? kCoarseNs : kTickNs) >= hashed_ns;
 }
 
+void add_xattrs(const std::vector<Xattr>& xattrs, Sha256& sha) {
+  for (const Xattr& xattr : xattrs) {
+    sha.update(fmt::format("{}:{}{}:", xattr.name.size(), xattr.name, xattr.value.size()));
+    sha.update(xattr.value);
+  }
+}
+
 /// The digest of a file's bytes, and of its xattrs when it has some.
 Digest hash_file(const SourceTree& tree, const TreeEntry& entry, std::vector<std::byte>& buffer) {
   const os::Fd fd = open_entry(tree, entry);
@@ -59,10 +66,7 @@ Digest hash_file(const SourceTree& tree, const TreeEntry& entry, std::vector<std
   if (xattrs.empty()) return content;
   Sha256 both;
   both.update(content.str());
-  for (const Xattr& xattr : xattrs) {
-    both.update(fmt::format("{}:{}{}:", xattr.name.size(), xattr.name, xattr.value.size()));
-    both.update(xattr.value);
-  }
+  add_xattrs(xattrs, both);
   return both.finish();
 }
 
@@ -145,8 +149,9 @@ void describe(const TreeEntry& entry,
   } else if (S_ISCHR(status.st_mode) || S_ISBLK(status.st_mode)) {
     line += std::to_string(status.st_rdev);
   }
-  line += '\n';
   sha.update(line);
+  add_xattrs(entry.xattrs, sha);
+  sha.update("\n");
 }
 
 std::vector<graph::KeyPart> summarize(const ContextSelection& selection, const Files& files) {

@@ -39,15 +39,21 @@ class TreeCopier {
       copy_contents(source, path);
       return;
     }
+    if (options_.excludes && options_.excludes(source.name)) return;
     const auto [directory, name] = place_of_file(source, path);
     if (options_.unpack_archives && S_ISREG(top.status.st_mode) && unpack(top, path)) return;
-    const os::Fd parent = destination_.make_directory(directory, made_owner());
+    const os::Fd parent = make_directory(directory);
     destination_.keep_times(parent.get());
     copy_entry(top, parent.get(), name);
   }
 
  private:
   [[nodiscard]] OwnerIds made_owner() const { return options_.owner.value_or(OwnerIds{}); }
+
+  [[nodiscard]] os::Fd make_directory(const std::string& path) {
+    return options_.follow_links ? destination_.make_directory(path, made_owner())
+                                 : destination_.make_directory_over(path, made_owner());
+  }
 
   [[nodiscard]] OwnerIds owner_of(const struct stat& status) const {
     if (options_.owner) return *options_.owner;
@@ -64,8 +70,10 @@ class TreeCopier {
   std::pair<std::string, std::string> place_of_file(const SelectedSource& source,
                                                     const std::string& path) {
     if (path.ends_with('/')) return {path, source.name};
-    const std::optional<struct stat> existing = destination_.stat_at(path);
-    if (existing && S_ISDIR(existing->st_mode)) return {path, source.name};
+    if (options_.follow_links) {
+      const std::optional<struct stat> existing = destination_.stat_at(path);
+      if (existing && S_ISDIR(existing->st_mode)) return {path, source.name};
+    }
     const std::size_t slash = path.rfind('/');
     return {path.substr(0, slash + 1), path.substr(slash + 1)};
   }
@@ -73,7 +81,7 @@ class TreeCopier {
   bool unpack(const TreeEntry& archive, const std::string& path) {
     os::Fd fd = open_entry(tree_, archive);
     if (!layer::is_archive(fd.get())) return false;
-    const os::Fd directory = destination_.make_directory(path, made_owner());
+    const os::Fd directory = make_directory(path);
     destination_.keep_times(directory.get());
     layer::UnpackOptions unpack;
     if (options_.owner) {
@@ -92,7 +100,7 @@ class TreeCopier {
     // Open directories from the destination itself down to where the walk is; entries come parents
     // first.
     std::vector<std::pair<std::string, os::Fd>> open;
-    open.emplace_back(top, destination_.make_directory(path, made_owner()));
+    open.emplace_back(top, make_directory(path));
     destination_.keep_times(open.back().second.get());
     copies_directory_ = true;
     top_path_ = top;
@@ -149,6 +157,7 @@ class TreeCopier {
     os::Fd made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made) throw system_error(errno, "open directory " + name);
     set_metadata(made.get(), entry.status, name);
+    write_xattrs(made.get(), entry.xattrs);
     destination_.set_times(made.get(), entry.status.st_mtim);
     return made;
   }
@@ -159,9 +168,13 @@ class TreeCopier {
     if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
   }
 
-  /// Removes what is in the way of a file; a directory there is an error.
-  static void clear_place(int parent, const std::string& name) {
+  /// Removes what is in the way of a file; a directory there is an error, unless the copy is laid over it.
+  void clear_place(int parent, const std::string& name) const {
     if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
+    if (errno == EISDIR && !options_.follow_links) {
+      os::remove_tree_at(parent, name);
+      return;
+    }
     if (errno == EISDIR || errno == EPERM) {
       throw Error(Errc::invalid_input,
                   "cannot replace the directory \"{}\" of the image with a file", name);

@@ -18,7 +18,9 @@ struct CopyOptions {
   bool keep_owner = false;  ///< the source's owners (another stage) instead of 0:0 (a context)
   std::optional<ModeChange> mode;
   bool unpack_archives = false;
-  /// Paths (relative to the source's own top) that are left out; null: none.
+  bool follow_links = true;  ///< of the destination; false: what is in the way is replaced (--link)
+  /// Paths (relative to a directory that is the source, else the file's name) that are left out;
+  /// null: none.
   std::function<bool(std::string_view path)> excludes;
 };
 

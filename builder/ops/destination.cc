@@ -37,21 +37,46 @@ os::Fd Destination::make_directory(std::string_view path, OwnerIds owner) {
       current = root_.open_at(so_far, kFlags, os::Links::in_root);
       continue;
     }
-    keep_times(current.get());
-    if (::mkdirat(current.get(), part.c_str(), 0755) != 0) {
-      if (errno == EEXIST) {
-        throw Error(Errc::invalid_input, "{}: a link that leads nowhere in the image", so_far);
-      }
-      throw system_error(errno, "make directory " + so_far);
-    }
-    os::Fd made(::openat(current.get(), part.c_str(), kFlags | O_NOFOLLOW | O_CLOEXEC));
-    if (!made) throw system_error(errno, "open " + so_far);
-    if (::fchmod(made.get(), 0755) != 0) throw system_error(errno, "chmod " + so_far);
-    set_owner(made.get(), owner, so_far);
-    set_times(made.get(), made_time());
-    current = std::move(made);
+    current = make_new(current.get(), part, owner);
   }
   return current;
+}
+
+os::Fd Destination::make_directory_over(std::string_view path, OwnerIds owner) {
+  os::Fd current = root_.open_at("", O_RDONLY | O_DIRECTORY, os::Links::in_root);
+  for (const std::string& part : os::split_path(path)) {
+    os::Fd next(
+        ::openat(current.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!next) {
+      const int reason = errno;
+      if (reason != ENOENT && reason != ENOTDIR && reason != ELOOP) {
+        throw system_error(reason, "open " + part);
+      }
+      keep_times(current.get());
+      if (reason != ENOENT && ::unlinkat(current.get(), part.c_str(), 0) != 0) {
+        throw system_error(errno, "replace " + part);
+      }
+      next = make_new(current.get(), part, owner);
+    }
+    current = std::move(next);
+  }
+  return current;
+}
+
+os::Fd Destination::make_new(int parent_fd, const std::string& name, OwnerIds owner) {
+  keep_times(parent_fd);
+  if (::mkdirat(parent_fd, name.c_str(), 0755) != 0) {
+    if (errno == EEXIST) {
+      throw Error(Errc::invalid_input, "{}: a link that leads nowhere in the image", name);
+    }
+    throw system_error(errno, "make directory " + name);
+  }
+  os::Fd made(::openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!made) throw system_error(errno, "open " + name);
+  if (::fchmod(made.get(), 0755) != 0) throw system_error(errno, "chmod " + name);
+  set_owner(made.get(), owner, name);
+  set_times(made.get(), made_time());
+  return made;
 }
 
 std::optional<struct stat> Destination::stat_at(std::string_view path) const {

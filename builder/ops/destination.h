@@ -32,6 +32,10 @@ class Destination {
   /// directory.
   [[nodiscard]] os::Fd make_directory(std::string_view path, OwnerIds owner);
 
+  /// The same without looking at what is there: a link or file on the way is replaced by a directory, as a
+  /// layer that knows nothing of the ones below would do (COPY --link).
+  [[nodiscard]] os::Fd make_directory_over(std::string_view path, OwnerIds owner);
+
   /// What is at `path`, the last link followed too; nullopt when nothing is.
   [[nodiscard]] std::optional<struct stat> stat_at(std::string_view path) const;
 
@@ -50,6 +54,7 @@ class Destination {
   [[nodiscard]] timespec made_time() const noexcept { return {made_time_, 0}; }
 
  private:
+  [[nodiscard]] os::Fd make_new(int parent_fd, const std::string& name, OwnerIds owner);
   void note(int directory_fd, const timespec& time, bool overwrite);
 
   const os::Dir& root_;

@@ -60,6 +60,7 @@ class FileActions {
     if (copy.owner) options.owner = to_ids(root_, copy.owner);
     if (!copy.mode.empty()) options.mode = ModeChange::parse(copy.mode);
     options.unpack_archives = copy.unpack_archives;
+    options.follow_links = copy.follow_destination_links;
     const graph::PatternList exclude(copy.exclude);
     if (!exclude.empty())
       options.excludes = [&exclude](std::string_view path) { return exclude.excludes(path); };
@@ -82,7 +83,7 @@ class FileActions {
   }
 
   void run(const graph::MkfileAction& file) {
-    const auto [parent, name] = open_parent(file.path, file.owner);
+    const auto [parent, name] = open_parent(place_of(file), file.owner);
     if (::unlinkat(parent.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
       throw system_error(errno, "replace " + file.path);
     }
@@ -121,6 +122,14 @@ class FileActions {
     }
   }
 
+  /// An existing directory is where a here-document goes into.
+  [[nodiscard]] std::string place_of(const graph::MkfileAction& file) const {
+    if (file.name_in_directory.empty()) return file.path;
+    const std::optional<struct stat> existing = destination_.stat_at(file.path);
+    if (!existing || !S_ISDIR(existing->st_mode)) return file.path;
+    return fmt::format("{}/{}", file.path, file.name_in_directory);
+  }
+
   static void set_metadata(int fd, OwnerIds owner, std::uint32_t mode, const std::string& path) {
     if (::fchown(fd, owner.uid, owner.gid) != 0) throw system_error(errno, "chown " + path);
     if (::fchmod(fd, mode) != 0) throw system_error(errno, "chmod " + path);
@@ -157,7 +166,8 @@ std::shared_ptr<snapshot::Workspace> act(const graph::FileOp& op,
   std::vector<MountedInput> mounted(inputs.size());
   for (std::size_t i = 1; i < inputs.size(); ++i) {
     if (inputs[i].selection) continue;
-    mounted[i].view = std::make_unique<snapshot::View>(workshop.store.make_temp("view"), snapshots[i]);
+    mounted[i].view =
+        std::make_unique<snapshot::View>(workshop.store.make_temp("view"), snapshots[i]);
     mounted[i].root = os::Dir::open(mounted[i].view->root());
   }
   const os::Dir root = os::Dir::open(workspace->root());

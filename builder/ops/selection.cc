@@ -143,7 +143,7 @@ class Selector {
   }
 
   std::optional<TreeEntry> try_describe(const std::string& path) {
-    TreeEntry entry{path, {}, ""};
+    TreeEntry entry{path, {}, {}, {}};
     if (path.empty()) {
       if (::fstat(tree_.root->fd(), &entry.status) != 0)
         throw system_error(errno, "stat " + tree_.what);
@@ -156,7 +156,7 @@ class Selector {
   std::optional<TreeEntry> stat_entry(int parent_fd,
                                       const std::string& name,
                                       const std::string& path) {
-    TreeEntry entry{path, {}, ""};
+    TreeEntry entry{path, {}, {}, {}};
     if (::fstatat(parent_fd, name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
       throw system_error(errno, fmt::format("stat \"{}\" in {}", path, tree_.what));
@@ -200,6 +200,7 @@ class Selector {
                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
       if (!below)
         throw system_error(errno, fmt::format("list \"{}\" in {}", child_path, tree_.what));
+      entries.back().xattrs = read_xattrs(below.get());
       walk(below, child_path, entries);
       // An excluded directory is there only for what is re-included below it.
       if (excluded && entries.size() == before + 1) entries.pop_back();

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "builder/ops/xattrs.h"
 #include "builder/os/dir.h"
 #include "builder/os/peer.h"
 
@@ -26,9 +27,10 @@ struct SourceTree {
 };
 
 struct TreeEntry {
-  std::string path;         ///< relative to the tree's root, without links; "" is the root itself
-  struct stat status{};     ///< of the entry itself, not of what a link points to
-  std::string link_target;  ///< of a symbolic link
+  std::string path;           ///< relative to the tree's root, without links; "" is the root itself
+  struct stat status{};       ///< of the entry itself, not of what a link points to
+  std::string link_target;    ///< of a symbolic link
+  std::vector<Xattr> xattrs;  ///< of a directory below the top; a file's are read with its bytes
 };
 
 /// One file or directory that a source names.

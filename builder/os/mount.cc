@@ -149,6 +149,9 @@ Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target
     set_option(context, "index", "off");
     set_option(context, "redirect_dir", "off");
     set_option(context, "metacopy", "off");
+    // Unmounting would write all dirty pages of the upper file system back, and a command's fsync each of
+    // its files: a step that a power cut interrupts is run again, and what is kept is synced once.
+    configure(context, FSCONFIG_SET_FLAG, "volatile", nullptr);
   }
   attach(mount_context(context), target);
   return Mount(target);

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "builder/os/fd.h"
+
 namespace kiln::sandbox {
 
 /// A runtime found on this host.
@@ -21,6 +23,12 @@ struct Engine {
                                                           const std::filesystem::path& log,
                                                           const std::string& id) const;
 };
+
+/// A sealed copy of a program in memory. A runtime run from it need not protect its file from the
+/// container (CVE-2019-5736): crun and runc else make such a copy, or a mount in /tmp, and execute
+/// themselves again for every container. Empty for what is no ELF program, and where SELinux goes
+/// by the program's file.
+[[nodiscard]] os::Fd seal_program(const std::filesystem::path& program);
 
 /// "crun version 1.8.1\n..." → "crun 1.8.1".
 [[nodiscard]] std::string parse_version(std::string_view output);

@@ -51,6 +51,7 @@ Running start(asio::any_io_executor executor,
   spec.stdout_fd = out.write_end.get();
   spec.stderr_fd = err.write_end.get();
   spec.more_fds = {{lifeline.read_end.get(), kLifelineFd}};
+  if (step.program_fd() >= 0) spec.more_fds.emplace_back(step.program_fd(), kProgramFd);
   os::Process process = os::Process::spawn(std::move(executor), spec);
   return {std::move(out.read_end), std::move(err.read_end), std::move(lifeline.write_end),
           std::move(process)};

@@ -1,6 +1,6 @@
 #include "builder/sandbox/runtime.h"
 
-#include <unistd.h>
+#include <linux/capability.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -136,7 +136,7 @@ class Runtime::Impl {
       filter.emplace();
     } catch (const Error& error) {
       // Who may make device nodes and open them may read the host's disks.
-      allowed &= ~(std::uint64_t{1} << 27);  // CAP_MKNOD
+      allowed &= ~(std::uint64_t{1} << CAP_MKNOD);
       warnings_.push_back(fmt::format("RUN cannot make device nodes: {}", error.what()));
     }
     std::vector<std::string> candidates = {"crun", "runc"};
@@ -146,9 +146,11 @@ class Runtime::Impl {
       std::string failure;
       try {
         Engine engine = co_await identify(name);
+        os::Fd image = seal_program(engine.program);
         BundleFormat format({allowed, seccomp, !engine.is_crun, step_oom_score_adj()});
         host_ = std::make_unique<StepHost>(config_.state_directory / "bundles", cgroup_.directory(),
-                                           std::move(engine), std::move(format), std::move(filter));
+                                           std::move(engine), std::move(image), std::move(format),
+                                           std::move(filter));
         co_await probe();
         co_return;
       } catch (const Error& error) {

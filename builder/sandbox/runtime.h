@@ -19,8 +19,9 @@ namespace kiln::sandbox {
 
 struct RuntimeConfig {
   std::string runtime;  ///< "crun", "runc", a path, or "" for the first that works
-  std::filesystem::path
-      state_directory;  ///< for the runtime's own state and our bundles; emptied at start
+  /// For the runtime's own state, our bundles, and records of networks that must outlive a crash:
+  /// Runtime::open() empties it, and nobody else may.
+  std::filesystem::path state_directory;
   std::filesystem::path supervisor;  ///< our own executable, which has the "supervise" verb
   std::string cgroup_name;  ///< our cgroup below the root of the v2 hierarchy, e.g. "kiln-1a2b3c"
   std::string default_network;  ///< "default", "host" or "none": what Network::standard means
@@ -39,9 +40,12 @@ class Runtime {
                                                                boost::asio::thread_pool& pool);
   ~Runtime();
 
-  /// Runs the command to its end and returns how it ended. When cancelled, the step's cgroup is
-  /// killed whole before the exception leaves. Nothing stays: no mount, cgroup, network namespace
-  /// or bundle.
+  /// Runs the command to its end and returns how it ended: 127 when its program does not exist, 126
+  /// when it cannot be executed, 128+N when signal N killed it. When cancelled or when `output`
+  /// throws, the step's cgroup is killed whole before the exception leaves. Nothing stays: no
+  /// mount, cgroup or bundle; a network namespace that the step could not change is kept for the
+  /// next one, until the Runtime ends. A working directory that the image lacks is made, and stays.
+  /// Throws Error{unavailable} with the runtime's words when it could not run the command.
   boost::asio::awaitable<os::ExitStatus> run(RunSpec spec, OutputFn output);
 
   [[nodiscard]] std::string description() const;  ///< "crun 1.8.1", for `kiln info`
@@ -55,8 +59,9 @@ class Runtime {
 };
 
 /// The "supervise" verb of the daemon's executable, run between the daemon and the runtime: a small
-/// single-threaded process that runs `argv`, and when the daemon dies kills the step's cgroup and
-/// itself. Returns the exit code to end with.
+/// single-threaded process that runs the runtime, and when the daemon dies or it gets SIGTERM kills
+/// the step's cgroup and whatever it started. Returns the exit code to end with. `argv` is main's:
+/// PROGRAM supervise --cgroup DIR -- RUNTIME ARGUMENT...
 int supervise(int argc, char** argv);
 
 }  // namespace kiln::sandbox

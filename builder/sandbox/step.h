@@ -19,6 +19,7 @@ struct StepHost {
   std::filesystem::path bundles;  ///< one directory for each step
   std::filesystem::path cgroup;   ///< ours, the steps' are below
   Engine engine;
+  os::Fd program_image;  ///< see seal_program(); may be empty
   BundleFormat format;
   std::optional<DeviceFilter> device_filter;
 };
@@ -38,6 +39,8 @@ class Step {
   Step& operator=(const Step&) = delete;
 
   [[nodiscard]] std::vector<std::string> command_line() const;
+  /// A descriptor of the program to execute, -1 for the one of the command line.
+  [[nodiscard]] int program_fd() const { return host_.program_image.get(); }
   [[nodiscard]] const std::filesystem::path& cgroup() const { return cgroup_.directory(); }
   /// What the runtime wrote to its log so far.
   [[nodiscard]] std::string log() const;

@@ -57,7 +57,6 @@ class Supervisor {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw system_error(errno, "subreaper");
     ::prctl(PR_SET_NAME, "kiln-supervise", 0, 0, 0);
     ::fcntl(kLifelineFd, F_SETFD, FD_CLOEXEC);
-    take_signals();
     start();
     while (true) {
       pollfd events[2] = {{signals_.get(), POLLIN, 0}, {kLifelineFd, 0, 0}};
@@ -79,13 +78,18 @@ class Supervisor {
   }
 
   void start() {
+    // Looked at first: a descriptor made here could get its number.
+    const bool has_image = ::fcntl(kProgramFd, F_SETFD, FD_CLOEXEC) == 0;
+    take_signals();
     sigset_t none;
     ::sigemptyset(&none);
     posix_spawnattr_t attributes;
     ::posix_spawnattr_init(&attributes);
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-    const int error = ::posix_spawn(&runtime_, argv_[0], nullptr, &attributes, argv_, environ);
+    const std::string image = fmt::format("/proc/self/fd/{}", kProgramFd);
+    const int error = ::posix_spawn(&runtime_, has_image ? image.c_str() : argv_[0], nullptr,
+                                    &attributes, argv_, environ);
     ::posix_spawnattr_destroy(&attributes);
     if (error != 0) throw system_error(error, std::string("start ") + argv_[0]);
   }

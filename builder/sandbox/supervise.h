@@ -5,5 +5,8 @@ namespace kiln::sandbox {
 
 /// In the supervisor: the reading end of a pipe that ends when the daemon does.
 inline constexpr int kLifelineFd = 3;
+/// In the supervisor, when it is open: the program to execute instead of the command line's first
+/// word, which then is only its name.
+inline constexpr int kProgramFd = 4;
 
 }  // namespace kiln::sandbox

@@ -43,7 +43,9 @@ void BlobWriter::finish() {
 }
 
 BlobStore::BlobStore(const std::filesystem::path& root)
-    : blobs_(root / "blobs" / "sha256"), temp_(root / "tmp") {
+    : blobs_(root / "blobs" / "sha256"),
+      temp_(root / "tmp"),
+      commits_(std::make_shared<std::atomic<std::uint64_t>>(0)) {
   for (const auto& directory : {blobs_, temp_}) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
@@ -64,6 +66,7 @@ void BlobStore::commit(BlobWriter writer, const Digest& digest) const {
     throw system_error(errno, "rename to " + target.string());
   }
   writer.path_.clear();
+  ++*commits_;
 }
 
 Digest BlobStore::put(std::string_view bytes) const {

@@ -2,6 +2,7 @@
 // matched.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -60,10 +61,13 @@ class BlobStore {
   [[nodiscard]] std::string read(const Digest& digest, std::size_t limit_bytes) const;
   void remove(const Digest& digest) const;
   [[nodiscard]] std::filesystem::path path(const Digest& digest) const;
+  /// How many blobs have appeared since this object was made.
+  [[nodiscard]] std::uint64_t count_commits() const noexcept { return *commits_; }
 
  private:
   std::filesystem::path blobs_;
   std::filesystem::path temp_;
+  std::shared_ptr<std::atomic<std::uint64_t>> commits_;
 };
 
 }  // namespace kiln::store

@@ -122,6 +122,7 @@ class Tables {
 
   std::optional<ImageRow> image(std::string_view reference);
   std::vector<ImageRow> images();
+  /// A name that is put on the same manifest again needs no new sync.
   void put_image(const ImageRow& row);
   bool remove_image(std::string_view reference);
 
@@ -153,8 +154,11 @@ class Tables {
   /// The rows written from here on belong to a new generation; returns the one before. What a row
   /// of that one names is on the disk as soon as everything written before this call is.
   std::int64_t advance_generation();
-  /// Everything up to `generation` is on the disk.
+  /// Everything up to the last advanced `generation` is on the disk.
   void set_synced(std::int64_t generation, std::int64_t now_ns);
+
+  /// True when layers, records, images or resolutions were written that no sync has covered.
+  [[nodiscard]] bool has_unsynced() const noexcept;
 
   /// What a power cut may have made untrue.
   struct Dropped {

@@ -102,6 +102,9 @@ struct Connection {
   SQLite::Database db;
   std::unordered_map<const char*, SQLite::Statement> statements;
   Tables::Found found;
+  std::uint64_t writes = 0;  ///< of rows that carry a generation
+  std::uint64_t writes_before_advance = 0;
+  std::uint64_t writes_synced = 0;
 };
 
 }  // namespace kiln::store

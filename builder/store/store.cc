@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "builder/store/repair.h"
@@ -86,15 +87,22 @@ fs::path Store::build_path(std::string_view build_id) const {
 }
 
 void Store::sync() {
-  const std::int64_t generation =
-      database_.run_blocking([](Tables& tables) { return tables.advance_generation(); });
+  const std::scoped_lock one_at_a_time(sync_mutex_);
+  const std::uint64_t commits = blobs_.count_commits();
+  const auto generation =
+      database_.run_blocking([&](Tables& tables) -> std::optional<std::int64_t> {
+        if (commits == synced_commits_ && !tables.has_unsynced()) return std::nullopt;
+        return tables.advance_generation();
+      });
+  if (!generation) return;
   const std::int64_t now = os::now_ns();
   sync_file_system(root_);
-  database_.run_blocking([&](Tables& tables) { tables.set_synced(generation, now); });
+  database_.run_blocking([&](Tables& tables) { tables.set_synced(*generation, now); });
   // The mark itself must last too, or opening would drop what it vouches for. SQLite does not sync
   // its log at a commit (synchronous=NORMAL).
   const os::Fd log = os::open_file(root_ / "kiln.db-wal", O_RDONLY);
   if (::fdatasync(log.get()) != 0) throw system_error(errno, "sync the store's database");
+  synced_commits_ = commits;
 }
 
 }  // namespace kiln::store

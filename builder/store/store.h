@@ -12,7 +12,9 @@
 // gone.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,7 +44,8 @@ class Store {
   [[nodiscard]] std::filesystem::path build_path(std::string_view build_id) const;
 
   /// Makes everything written so far survive a power cut (one syncfs, then a mark in the database).
-  /// Blocks; call before something is promised to the user.
+  /// Blocks; call before something is promised to the user. Does nothing when nothing was written
+  /// since the last one, as in a fully cached build.
   void sync();
 
   /// What opening dropped or repaired, one sentence each, for the log.
@@ -54,6 +57,8 @@ class Store {
   std::vector<std::string> notes_;
   BlobStore blobs_;
   Database database_;
+  std::mutex sync_mutex_;
+  std::uint64_t synced_commits_ = 0;  ///< of blobs
 };
 
 }  // namespace kiln::store

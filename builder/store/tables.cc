@@ -52,9 +52,13 @@ Tables::Tables(const std::filesystem::path& file)
   // order. source: sqlite.org/pragma.html#pragma_synchronous
   connection_->execute(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-      "PRAGMA journal_size_limit = 16777216; PRAGMA cache_size = -32000; PRAGMA temp_store = 2");
+      "PRAGMA journal_size_limit = 16777216; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = "
+      "-32000; PRAGMA temp_store = 2");
   migrate(*connection_);
-  if (meta("clean") != "1") check_integrity(*connection_);
+  if (meta("clean") != "1") {
+    check_integrity(*connection_);
+    connection_->writes = 1;  // the last owner's, perhaps
+  }
 }
 
 Tables::~Tables() = default;
@@ -126,6 +130,14 @@ std::vector<ImageRow> Tables::images() {
 }
 
 void Tables::put_image(const ImageRow& row) {
+  if (const auto known = image(row.reference); known && known->manifest == row.manifest) {
+    Query(connection_->prepared("UPDATE images SET media_type = ?, size_bytes = ?, created_ns = ? "
+                                "WHERE reference = ?"))
+        .bind(row.media_type, row.size_bytes, row.created_ns, row.reference)
+        .run();
+    return;
+  }
+  ++connection_->writes;
   Query(connection_->prepared(
             "INSERT INTO images SELECT ?, ?, ?, ?, ?, CAST(value AS INTEGER) FROM meta "
             "WHERE name = 'generation' ON CONFLICT (reference) DO UPDATE SET "
@@ -162,6 +174,15 @@ std::optional<ResolutionRow> Tables::resolution(std::string_view reference,
 }
 
 void Tables::put_resolution(const ResolutionRow& row) {
+  const auto known = resolution(row.reference, row.platform);
+  if (known && known->manifest == row.manifest) {
+    Query(connection_->prepared("UPDATE resolutions SET resolved_ns = ? "
+                                "WHERE reference = ? AND platform = ?"))
+        .bind(row.resolved_ns, row.reference, row.platform)
+        .run();
+    return;
+  }
+  ++connection_->writes;
   Query(connection_->prepared(
             "INSERT INTO resolutions SELECT ?, ?, ?, ?, CAST(value AS INTEGER) FROM meta "
             "WHERE name = 'generation' ON CONFLICT (reference, platform) DO UPDATE SET "

@@ -25,6 +25,7 @@ LayerRow read_layer(const Query& query) {
 }  // namespace
 
 LayerId Tables::add_layer(const LayerRow& row) {
+  ++connection_->writes;
   Query query(connection_->prepared(
       "INSERT INTO layers (diff_id, blob, media_type, blob_bytes, has_snapshot, snapshot_bytes, "
       "origin, created_ns, generation, snapshot_generation) "
@@ -76,6 +77,7 @@ void Tables::set_layer_blob(LayerId id,
                             const Digest& blob,
                             std::string_view media_type,
                             std::uint64_t blob_bytes) {
+  ++connection_->writes;
   Query(connection_->prepared(
             "UPDATE layers SET diff_id = ?, blob = ?, media_type = ?, blob_bytes = ? "
             "WHERE id = ?"))
@@ -84,6 +86,7 @@ void Tables::set_layer_blob(LayerId id,
 }
 
 void Tables::set_layer_snapshot(LayerId id, bool has_snapshot, std::uint64_t snapshot_bytes) {
+  ++connection_->writes;
   Query(connection_->prepared(
             "UPDATE layers SET has_snapshot = ?, snapshot_bytes = ?, snapshot_generation = "
             "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'generation') WHERE id = ?"))
@@ -101,12 +104,18 @@ std::int64_t Tables::advance_generation() {
       connection_->prepared("UPDATE meta SET value = CAST(value AS INTEGER) + 1 "
                             "WHERE name = 'generation' RETURNING CAST(value AS INTEGER)"));
   check(query.step(), "the database has a generation");
+  connection_->writes_before_advance = connection_->writes;
   return query.integer(0) - 1;
 }
 
 void Tables::set_synced(std::int64_t generation, std::int64_t now_ns) {
   set_meta("synced", std::to_string(generation));
   set_meta("synced_ns", std::to_string(now_ns));
+  connection_->writes_synced = connection_->writes_before_advance;
+}
+
+bool Tables::has_unsynced() const noexcept {
+  return connection_->writes != connection_->writes_synced;
 }
 
 Tables::Dropped Tables::drop_unsynced() {

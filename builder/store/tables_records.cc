@@ -30,6 +30,7 @@ std::optional<RecordRow> Tables::record(std::string_view key) {
 }
 
 void Tables::put_record(const RecordRow& row) {
+  ++connection_->writes;
   std::int64_t id = 0;
   {
     Query query(connection_->prepared(

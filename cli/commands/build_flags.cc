@@ -18,6 +18,24 @@ void require(std::string_view flag, const std::string& value, const std::functio
   }
 }
 
+void check_image_name(const std::string& name) {
+  if (Reference::parse(name).digest)
+    throw Error(Errc::invalid_input, "a name that is given to an image cannot have a digest");
+}
+
+std::pair<std::string, std::string> split_pair(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string::npos) return {text, ""};
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+/// "name=soft[:hard]"; what the numbers may be is for the daemon to say.
+void check_ulimit(const std::string& text) {
+  const auto [name, values] = split_pair(text);
+  if (name.empty() || values.empty())
+    throw UsageError("--ulimit \"{}\": write NAME=SOFT[:HARD]", text);
+}
+
 /// The fields of one line of CSV. source: RFC 4180, which docker's --output follows
 std::vector<std::string> split_csv(const std::string& text) {
   std::vector<std::string> fields(1);
@@ -37,12 +55,6 @@ std::vector<std::string> split_csv(const std::string& text) {
   }
   if (quoted) throw UsageError("--output \"{}\": a quote is not closed", text);
   return fields;
-}
-
-std::pair<std::string, std::string> split_pair(const std::string& text) {
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos) return {text, ""};
-  return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
 void add_build_args(const BuildFlags& flags,
@@ -113,7 +125,7 @@ void move_to_request(Output& output, const std::string& text, BuildRequest& requ
   }
   if (const auto names = output.attributes.extract("name"); !names.empty()) {
     for (const std::string& name : split_csv(names.mapped())) {
-      require("--output name", name, [&] { static_cast<void>(Reference::parse(name)); });
+      require("--output name", name, [&] { check_image_name(name); });
       request.tags.push_back(name);
     }
   }
@@ -201,7 +213,7 @@ std::int64_t parse_size(std::string_view flag, const std::string& text) {
 BuildRequest to_request(const BuildFlags& flags, const Environment& environment) {
   BuildRequest request;
   for (const std::string& tag : flags.tags)
-    require("--tag", tag, [&] { static_cast<void>(Reference::parse(tag)); });
+    require("--tag", tag, [&] { check_image_name(tag); });
   request.tags = flags.tags;
   request.context_name = flags.context;
   request.target = flags.target;
@@ -218,6 +230,8 @@ BuildRequest to_request(const BuildFlags& flags, const Environment& environment)
   request.network = flags.network;
   for (const std::string& host : flags.add_hosts)
     request.add_hosts.push_back(parse_add_host(host));
+  for (const std::string& limit : flags.ulimits)
+    check_ulimit(limit);
   request.ulimits = flags.ulimits;
   if (!flags.shm_size.empty()) request.shm_size_bytes = parse_size("--shm-size", flags.shm_size);
   request.allow = flags.allow;

@@ -118,6 +118,7 @@ int load_command(Invocation& invocation) {
   }
   SaveRequest request;
   request.descriptors = {std::string(role::kContext)};
+  request.archive_name = path == "-" ? "stdin" : path;
   // Names are the result here, not the digest.
   const auto finished = follow(invocation, flags, {.title = "Loading", .stdout_taken = flags.quiet},
                                {.method = "POST",

@@ -12,8 +12,13 @@ using boost::asio::awaitable;
 using Transfer = awaitable<Finished> (*)(TransferRequest, Caller&, Services&);
 using Archive = awaitable<Finished> (*)(SaveRequest, Caller&, Services&);
 
-awaitable<Finished> load(SaveRequest, Caller& caller, Services& services) {
-  return load_images(caller, services);
+awaitable<Finished> load(SaveRequest request, Caller& caller, Services& services) {
+  try {
+    co_return co_await load_images(caller, services);
+  } catch (Error& error) {
+    if (!request.archive_name.empty()) error.add_context(request.archive_name);
+    throw;
+  }
 }
 
 /// Keeps the caller alive while `work` runs.
