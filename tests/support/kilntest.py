@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
 import unittest
@@ -216,6 +217,81 @@ class KilnTest(unittest.TestCase):
         inspected = subprocess.run(["skopeo", "inspect", "--config", f"oci:{layout}:it"], check=True,
                                    capture_output=True).stdout
         return bundle / "rootfs", json.loads(inspected)
+
+
+class Built:
+    """A pushed image as other tools see it."""
+
+    def __init__(self, reference, rootfs, config, result):
+        self.reference = reference
+        self.rootfs = rootfs
+        self.config = config
+        self.result = result
+
+    def path(self, name):
+        return self.rootfs / name.lstrip("/")
+
+    def text(self, name):
+        return self.path(name).read_text()
+
+    def stat(self, name):
+        return os.lstat(self.path(name))
+
+    def mode(self, name):
+        return f"{self.stat(name).st_mode & 0o7777:04o}"
+
+    def owner(self, name):
+        status = self.stat(name)
+        return f"{status.st_uid}:{status.st_gid}"
+
+    def names(self, directory):
+        return sorted(os.listdir(self.path(directory)))
+
+
+class SharedDaemonTest(KilnTest):
+    """One daemon for all the tests of a class: for features, where its start and end are not the point."""
+
+    config = ""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.kilnd = Daemon(cls.class_directory / "kilnd", registries=[cls.registry.host], mirror=cls.mirror.host,
+                           config=cls.config)
+        cls.addClassCleanup(cls._stop_shared)
+        cls.number = 0
+
+    @classmethod
+    def _stop_shared(cls):
+        code = cls.kilnd.stop()
+        left = leftovers(cls.kilnd)
+        if code != 0 or left:
+            raise AssertionError(f"kilnd ended with {code}, left {left}:\n{cls.kilnd.log_text()}")
+
+    def new_name(self):
+        type(self).number += 1
+        return f"{self.registry.host}/test{self.number}"
+
+    def built(self, dockerfile, files=None, *flags, **options):
+        """Builds, pushes, and unpacks with other tools."""
+        name = self.new_name()
+        context = self.context({"Dockerfile": dockerfile, **(files or {})})
+        result = self.build(self.kilnd, context, "-t", name, "--push", *flags, **options)
+        rootfs, config = self.unpack(name, f"unpacked-{self.number}")
+        return Built(name, rootfs, config, result)
+
+    def refused(self, dockerfile, files=None, *flags, code=1, **options):
+        """The output of a build that fails."""
+        context = self.context({"Dockerfile": dockerfile, **(files or {})})
+        return self.build(self.kilnd, context, *flags, code=code, **options)
+
+    def layer(self, reference, index=-1):
+        """The entries of one layer of a pushed image: name → TarInfo, as the blob has them."""
+        repository = reference.split("/", 1)[1]
+        digest = self.registry.manifest(repository)["layers"][index]["digest"]
+        with urllib.request.urlopen(f"http://{self.registry.host}/v2/{repository}/blobs/{digest}", timeout=60) as blob:
+            with tarfile.open(fileobj=blob, mode="r|gz") as archive:
+                return {entry.name: entry for entry in archive}
 
 
 def leftovers(daemon):

@@ -153,6 +153,19 @@ TEST(ReadOciArchive, RefusesAnIndexOfWhichNothingIsThere) {
   EXPECT_THAT(error.what(), HasSubstr("none of the 2 manifests"));
 }
 
+TEST(ReadOciArchive, PassesOverWhatIsListedAndIsNoImage) {
+  const TestStore from;
+  const oci::Descriptor root = store_test_image(from.blobs, {layer_tar("a", "1")});
+  oci::Descriptor attestation = store_test_image(from.blobs, {layer_tar("in-toto", "{}")});
+  attestation.platform = Platform{"unknown", "unknown", "", ""};
+  const oci::Descriptor signature{"application/vnd.example.signature", sha256("gone"), 4, {}, {}};
+  const TestStore to;
+  const auto images = to.read(archive_of(from, from.blob_names(), {attestation, signature, root}));
+  ASSERT_EQ(images.size(), 1U);
+  EXPECT_EQ(images[0].root, root);
+  EXPECT_EQ(to.blob_names().size(), 3U);
+}
+
 TEST(ReadOciArchive, FindsThePlatformWhereTheIndexDoesNotSayIt) {
   const TestStore from;
   oci::Descriptor root = store_test_image(from.blobs, {layer_tar("a", "1")}, "arm64");

@@ -27,10 +27,11 @@ std::string xattr_of(const fs::path& path, const char* name) {
   return size < 0 ? "" : std::string(value, static_cast<std::size_t>(size));
 }
 
-/// A tree and a target, written by root or, where the tests are not root, by whoever runs them.
+/// A tree and a target, written for root.
 class WriteLocal : public testing::Test {
  protected:
-  WriteLocal() {
+  void SetUp() override {
+    if (::geteuid() != 0) GTEST_SKIP() << "needs root";
     fs::create_directories(tree());
     fs::create_directories(target());
   }
@@ -38,9 +39,7 @@ class WriteLocal : public testing::Test {
   fs::path tree() { return scratch_ / "tree"; }
   fs::path target() { return scratch_ / "target"; }
 
-  void write() {
-    write_local(tree(), os::Dir::open(target()), os::Peer{::geteuid(), ::getegid(), {}}, {});
-  }
+  void write() { write_local(tree(), os::Dir::open(target()), os::Peer{}, {}); }
 
   Scratch scratch_;
 };
@@ -172,7 +171,6 @@ TEST_F(WriteLocal, StopsWhenAsked) {
 }
 
 TEST_F(WriteLocal, KeepsOwnersDevicesAndAttributesForRoot) {
-  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
   write_text(tree() / "file", "content");
   write_text(tree() / "program", "content");
   fs::create_symlink("file", tree() / "link");

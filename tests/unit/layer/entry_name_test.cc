@@ -9,9 +9,9 @@ namespace {
 
 TEST(EntryName, CleansWhatStaysInside) {
   const std::pair<const char*, const char*> cases[] = {
-      {"a/b", "a/b"}, {"./a//b/", "a/b"}, {"/etc/passwd", "etc/passwd"}, {"a/../b", "b"},
-      {".", ""},      {"./", ""},         {"/", ""},                     {"a/..", ""},
-      {"..a/b..", "..a/b.."}};
+      {"a/b", "a/b"},  {"./a//b/", "a/b"}, {"/etc/passwd", "etc/passwd"},
+      {"a/../b", "b"}, {".", ""},          {"./", ""},
+      {"/", ""},       {"a/..", ""},       {"..a/b..", "..a/b.."}};
   for (const auto& [name, clean] : cases)
     EXPECT_EQ(clean_entry_name(name), clean) << name;
 }
@@ -20,9 +20,8 @@ TEST(EntryName, RefusesWhatLeadsOutIsEmptyOrTooLong) {
   std::string deep;
   for (int i = 0; i < 2100; ++i)
     deep += "d/";
-  for (const std::string& name :
-       {std::string("../x"), std::string("a/../../x"), std::string("/.."), std::string(),
-        std::string(256, 'n'), deep}) {
+  for (const std::string& name : {std::string("../x"), std::string("a/../../x"), std::string("/.."),
+                                  std::string(), std::string(256, 'n'), deep}) {
     try {
       static_cast<void>(clean_entry_name(name));
       ADD_FAILURE() << name.substr(0, 50);

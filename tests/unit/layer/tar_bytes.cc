@@ -1,9 +1,9 @@
 #include "tests/unit/layer/tar_bytes.h"
 
+#include <fmt/format.h>
+
 #include <cstdio>
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace kiln::layer::testing {
 

@@ -8,7 +8,8 @@ namespace kiln::layer::testing {
 
 struct RawEntry {
   std::string name;
-  char type = '0';  ///< '0' file, '1' hard link, '2' symlink, '3' char, '4' block, '5' dir, '6' fifo
+  char type =
+      '0';  ///< '0' file, '1' hard link, '2' symlink, '3' char, '4' block, '5' dir, '6' fifo
   std::string content;
   std::string link;
   unsigned mode = 0644;

@@ -1,6 +1,7 @@
 #include "tests/unit/layer/tree.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -11,8 +12,6 @@
 #include <cstring>
 #include <random>
 #include <stdexcept>
-
-#include <fmt/format.h>
 
 #include "proto/digest.h"
 

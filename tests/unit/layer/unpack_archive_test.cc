@@ -14,11 +14,11 @@ namespace {
 namespace fs = std::filesystem;
 using testing::describe;
 using testing::DripSource;
+using ::testing::HasSubstr;
 using testing::put_file;
 using testing::raw_entry;
 using testing::run;
 using testing::tar_end;
-using ::testing::HasSubstr;
 
 std::string file(const std::string& name, const std::string& content = "x") {
   return raw_entry({.name = name, .content = content, .link = {}, .uid = 12, .gid = 13});
@@ -32,7 +32,9 @@ class UnpackArchive : public ::testing::Test {
     root_ = scratch_.make("root");
   }
 
-  void unpack(const std::string& bytes, const std::string& destination, UnpackOptions options = {}) {
+  void unpack(const std::string& bytes,
+              const std::string& destination,
+              UnpackOptions options = {}) {
     unpack_archive(std::make_unique<DripSource>(bytes, 10'000), os::Dir::open(root_), destination,
                    options, {});
   }

@@ -17,13 +17,13 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::describe;
+using ::testing::HasSubstr;
 using testing::make_whiteout;
+using ::testing::Not;
 using testing::put_file;
 using testing::run;
 using testing::set_mtime;
 using testing::set_xattr;
-using ::testing::HasSubstr;
-using ::testing::Not;
 
 class WriteLayer : public ::testing::Test {
  protected:
@@ -153,7 +153,8 @@ TEST_F(WriteLayer, EntriesAreSortedMarkersFirstAndGnuTarReadsThem) {
 TEST_F(WriteLayer, WritesNoNamesNoInodesAndNoPaxHeaderWithoutNeed) {
   const fs::path from = scratch_.make("from");
   put_file(from / "a", "text");
-  const LayerBlob layer = write(from, {.compression = Compression::none, .threads = 1, .epoch = {}});
+  const LayerBlob layer =
+      write(from, {.compression = Compression::none, .threads = 1, .epoch = {}});
   EXPECT_EQ(layer.tar_bytes, 512U + 512U + 1024U);
   EXPECT_THAT(run("tar -tvf " + blob(layer)), HasSubstr("-rw-r--r-- 0/0"));
 }
@@ -306,7 +307,8 @@ TEST_F(WriteLayer, UmociUnpacksIt) {
   ASSERT_THAT(run("umoci new --image " + layout + ":t"), Not(HasSubstr("exit")));
   const fs::path from = scratch_.make("from");
   fill(from);
-  const LayerBlob layer = write(from, {.compression = Compression::none, .threads = 2, .epoch = {}});
+  const LayerBlob layer =
+      write(from, {.compression = Compression::none, .threads = 2, .epoch = {}});
   EXPECT_THAT(run("umoci raw add-layer --image " + layout + ":t " + blob(layer)),
               Not(HasSubstr("exit")));
   EXPECT_THAT(run("umoci unpack --image " + layout + ":t " + (scratch_.path() / "b").string()),

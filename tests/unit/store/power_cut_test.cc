@@ -110,6 +110,49 @@ TEST_F(PowerCutTest, AnImageWhoseDocumentsAreGoneIsDroppedByName) {
   EXPECT_THAT(store().notes(), Contains(HasSubstr("docker.io/library/a:1")));
 }
 
+TEST_F(PowerCutTest, ANamePutOnTheSameManifestAgainNeedsNoNewSync) {
+  run_until_power_cut([](Store& vanishing) {
+    const Digest manifest = put_image_documents(vanishing, {});
+    put_image(vanishing, "docker.io/library/a:1", manifest);
+    put_image(vanishing, "docker.io/library/b:1", manifest);
+    vanishing.sync();
+    put_image(vanishing, "docker.io/library/a:1", manifest);
+    put_image(vanishing, "docker.io/library/b:1", put_image_documents(vanishing, {"other"}));
+  });
+  open();
+  EXPECT_TRUE(run([](Tables& tables) { return tables.image("docker.io/library/a:1"); }));
+  EXPECT_FALSE(run([](Tables& tables) { return tables.image("docker.io/library/b:1"); }));
+}
+
+TEST_F(PowerCutTest, ASyncAfterAKillCoversWhatTheKilledOneWrote) {
+  run_and_vanish([this] {
+    auto* const vanishing = new Store(root());
+    put_record(*vanishing, "k", {add_snapshot(*vanishing, "x")});
+  });
+  run_until_power_cut([](Store& vanishing) { vanishing.sync(); });
+  open();
+  EXPECT_THAT(store().notes(), IsEmpty());
+  EXPECT_TRUE(run([](Tables& tables) { return tables.record("k"); }));
+}
+
+TEST_F(PowerCutTest, ASyncOfNothingNewDoesNothing) {
+  open();
+  put_record(store(), "k", {});
+  store().sync();
+  const auto synced = [this] { return run([](Tables& tables) { return *tables.meta("synced"); }); };
+  const std::string before = synced();
+  run([](Tables& tables) {
+    tables.touch_record("k", os::now_ns());
+    tables.put_build({"b", "done", "", "", "", 1, 2});
+    tables.put_file_digests({{{1, 2, 3, 4, 5, 6}, sha256("x")}});
+  });
+  store().sync();
+  EXPECT_EQ(synced(), before);
+  store().blobs().put("new");
+  store().sync();
+  EXPECT_NE(synced(), before);
+}
+
 TEST_F(PowerCutTest, ACleanlyClosedStoreLosesNothingByABoot) {
   open();
   put_record(store(), "k", {add_snapshot(store(), "x")});

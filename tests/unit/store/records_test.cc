@@ -1,7 +1,8 @@
 // Cache records and file digests.
 #include <gmock/gmock.h>
 
-#include <chrono>
+#include <algorithm>
+#include <ctime>
 
 #include "proto/error.h"
 #include "tests/unit/store/store_fixture.h"
@@ -162,18 +163,21 @@ TEST_F(CacheTablesTest, FiftyThousandFilesAreLookedUpQuickly) {
     asked.push_back(file(inode));
   }
   run([&](Tables& tables) { tables.put_file_digests(rows); });
-  std::chrono::steady_clock::duration best = std::chrono::hours(1);
+  double best = 1e9;
   for (int attempt = 0; attempt < 3; ++attempt) {
-    const auto start = std::chrono::steady_clock::now();
+    // Of the processor's time, not the wall's: other tests run at the same time.
+    const std::clock_t start = std::clock();
     const auto found = run([&](Tables& tables) { return tables.file_digests(asked); });
-    best = std::min(best, std::chrono::steady_clock::now() - start);
+    best = std::min(best, 1000.0 * static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC);
     ASSERT_EQ(found[17], rows[17].digest);
     ASSERT_EQ(found[49'999], rows[49'999].digest);
   }
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(best).count();
-  RecordProperty("milliseconds", static_cast<int>(milliseconds));
-  // Several times what a release build takes: this catches a missing index, not a busy machine.
-  EXPECT_LT(milliseconds, 1000);
+  RecordProperty("milliseconds", static_cast<int>(best));
+#ifdef NDEBUG
+  EXPECT_LT(best, 60);
+#else
+  EXPECT_LT(best, 1000);  // unoptimised, perhaps with sanitizers: this only shows a missing index
+#endif
 }
 
 }  // namespace

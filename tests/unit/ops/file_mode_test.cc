@@ -1,0 +1,53 @@
+#include "builder/ops/file_mode.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/error.h"
+
+namespace kiln::ops {
+namespace {
+
+struct Case {
+  const char* text;
+  std::uint32_t before;
+  bool is_directory;
+  std::uint32_t after;
+};
+
+TEST(ModeChange, DoesWhatChmodDoes) {
+  for (const Case& one : {
+           Case{"0755", 0600, false, 0755},
+           Case{"4711", 0600, false, 04711},
+           Case{"+x", 0644, false, 0755},
+           Case{"u+x", 0644, false, 0744},
+           Case{"go-rwx", 0777, false, 0700},
+           Case{"a=r", 0777, false, 0444},
+           Case{"u=rwX,go=rX", 0600, false, 0644},
+           Case{"u=rwX,go=rX", 0700, false, 0755},
+           Case{"u=rwX,go=rX", 0600, true, 0755},
+           Case{"g=u", 0740, false, 0770},
+           Case{"o=g-w", 0770, false, 0775},
+           Case{"u+s", 0755, false, 04755},
+           Case{"g+s", 0755, false, 02755},
+           Case{"+t", 0777, true, 01777},
+           Case{"u=", 0755, false, 0055},
+       }) {
+    SCOPED_TRACE(one.text);
+    EXPECT_EQ(ModeChange::parse(one.text).apply(one.before, one.is_directory), one.after);
+  }
+}
+
+TEST(ModeChange, RefusesWhatIsNotAMode) {
+  for (const char* text : {"", "8", "77777", "u", "u+", "rwx", "u+q", "u+x,", "x+u"}) {
+    SCOPED_TRACE(text);
+    const auto parse = [text] { return ModeChange::parse(text); };
+    if (std::string_view(text) == "u+") {
+      EXPECT_EQ(parse().apply(0644, false), 0644U);  // chmod takes it: nothing is added
+    } else {
+      EXPECT_THROW(parse(), Error);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kiln::ops
