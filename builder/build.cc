@@ -58,6 +58,9 @@ class Build {
     Finished finished;
     try {
       finished = co_await build();
+    } catch (Error& error) {
+      error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
+      failure = std::current_exception();
     } catch (...) {
       failure = std::current_exception();
     }
@@ -162,7 +165,8 @@ class Build {
       std::rethrow_exception(failure);
     } catch (const ops::CommandFailed& error) {
       throw StepError(text(error), step, error.exit_code(), log_.tail(step));
-    } catch (const Error& error) {
+    } catch (Error& error) {
+      error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
       throw Error(error.code(), text(error));
     }
   }
@@ -175,8 +179,8 @@ class Build {
     const std::vector<store::LayerRow> layers =
         co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
     auto work = [&] {
-      oci::ImageConfig config = image::complete_config(one.lowered->config, layers,
-                                                       new_steps(one, layers), one.lowered->source_date_epoch);
+      oci::ImageConfig config = image::complete_config(
+          one.lowered->config, layers, new_steps(one, layers), one.lowered->source_date_epoch);
       return image::store_image(parts_.store.blobs(), config, layers);
     };
     one.manifest = co_await os::offload(parts_.pool, work);

@@ -93,17 +93,14 @@ asio::awaitable<void> write_images(std::vector<image::ArchivedImage> images,
   co_await os::offload_cancellable(parts.pool, work);
 }
 
-asio::awaitable<void> write_output(const BuildRequest& request,
-                                   std::size_t index,
-                                   const Product& product,
-                                   Caller& caller,
-                                   solver::StepCounter& steps,
-                                   Services::Parts& parts) {
-  const Output& output = request.outputs[index];
-  if (output.type == "image") co_return;
-  const auto step =
-      std::make_shared<Step>(caller.events, steps, fmt::format("exporting to {}", output.type));
-  os::Fd to = std::move(caller.descriptors.at(output_role(index)));
+namespace {
+
+asio::awaitable<void> write_to(os::Fd to,
+                               const Output& output,
+                               const Product& product,
+                               Caller& caller,
+                               std::shared_ptr<Step> step,
+                               Services::Parts& parts) {
   if (is_archive(output.type)) {
     check(product.image.has_value(), "an archive output has an image");
     std::vector<Reference> names;
@@ -115,6 +112,31 @@ asio::awaitable<void> write_output(const BuildRequest& request,
     co_await write_images(std::move(images), format, std::move(to), parts);
   } else {
     co_await write_tree(output.type == "tar", product.stack, std::move(to), caller, step, parts);
+  }
+}
+
+}  // namespace
+
+asio::awaitable<void> write_output(const BuildRequest& request,
+                                   std::size_t index,
+                                   const Product& product,
+                                   Caller& caller,
+                                   solver::StepCounter& steps,
+                                   Services::Parts& parts) {
+  const Output& output = request.outputs[index];
+  if (output.type == "image") co_return;
+  const auto step =
+      std::make_shared<Step>(caller.events, steps, fmt::format("exporting to {}", output.type));
+  os::Fd to = std::move(caller.descriptors.at(output_role(index)));
+  try {
+    co_await write_to(std::move(to), output, product, caller, step, parts);
+  } catch (Error& error) {
+    const auto dest = output.attributes.find("dest");
+    if (dest != output.attributes.end()) {
+      error.name_full_disk(dest->second, "free some, or name another place");
+      error.add_context("output " + dest->second);
+    }
+    throw;
   }
   step->done();
 }

@@ -99,7 +99,7 @@ asio::awaitable<std::vector<std::string>> name_image(oci::Descriptor root,
     references.push_back(reference.str());
     familiar.push_back(reference.familiar());
   }
-  if (references.empty()) references.push_back(kUnnamed + root.digest.str());
+  if (references.empty()) references.push_back(store::kUnnamed + root.digest.str());
 
   auto unchanged = [&](store::Tables& tables) {
     return std::ranges::all_of(references, [&](const std::string& reference) {

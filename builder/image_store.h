@@ -38,9 +38,6 @@ boost::asio::awaitable<void> push_named(oci::Descriptor root,
                                         solver::Listener listener,
                                         Services::Parts& parts);
 
-/// The prefix of rows that have no name: "@sha256:...".
-inline constexpr char kUnnamed = '@';
-
 /// The manifest for this machine's platform when `digest` is an index, else the one it is. Blocks.
 [[nodiscard]] Digest platform_manifest(const store::BlobStore& blobs, const Digest& digest);
 

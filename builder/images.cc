@@ -18,7 +18,8 @@ namespace asio = boost::asio;
 namespace {
 
 std::string display_name(const store::ImageRow& row) {
-  return row.reference.front() == kUnnamed ? "<none>" : Reference::parse(row.reference).familiar();
+  return row.reference.front() == store::kUnnamed ? "<none>"
+                                                  : Reference::parse(row.reference).familiar();
 }
 
 oci::Descriptor root_of(const store::ImageRow& row) {
@@ -102,7 +103,7 @@ asio::awaitable<Finished> pull_image(TransferRequest request, Caller& caller, Se
 asio::awaitable<Finished> push_image(TransferRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
   const store::ImageRow row = co_await find_image(request.reference, parts);
-  if (row.reference.front() == kUnnamed) {
+  if (row.reference.front() == store::kUnnamed) {
     throw Error(Errc::invalid_input,
                 "{}: the image has no name to push it to; give it one with `kiln tag`",
                 request.reference);
@@ -128,7 +129,7 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
   for (const std::string& reference : request.references) {
     const store::ImageRow row = co_await find_image(reference, parts);
     std::vector<Reference> names;
-    if (row.reference.front() != kUnnamed) names.push_back(Reference::parse(row.reference));
+    if (row.reference.front() != store::kUnnamed) names.push_back(Reference::parse(row.reference));
     images.push_back({root_of(row), std::move(names)});
     finished.image_digest = row.manifest.str();
     finished.names.push_back(display_name(row));
@@ -210,6 +211,7 @@ asio::awaitable<void> tag_image(std::string source, std::string target, Services
 asio::awaitable<void> remove_image(std::string reference, Services& services) {
   Services::Parts& parts = services.parts();
   const store::ImageRow row = co_await find_image(std::move(reference), parts);
+  const store::Reserve::Use room(parts.store.reserve());
   auto remove = [&row](store::Tables& tables) { tables.remove_image(row.reference); };
   co_await parts.store.database().run(remove);
 }

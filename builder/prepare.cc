@@ -1,8 +1,10 @@
 #include "builder/prepare.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 #include "builder/dockerfile/dockerignore.h"
@@ -24,21 +26,29 @@ os::Fd take_descriptor(Caller& caller, std::string_view role) {
   return found == caller.descriptors.end() ? os::Fd() : std::move(found->second);
 }
 
+/// The whole of a regular file: a pipe would hold up the pool until somebody writes to it.
+std::string read_regular(const os::Fd& file, const std::string& name, std::size_t limit_bytes) {
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) throw system_error(errno, "stat " + name);
+  if (!S_ISREG(status.st_mode)) throw Error(Errc::invalid_input, "{}: not a regular file", name);
+  return os::read_all(file.get(), name, limit_bytes);
+}
+
 /// The patterns of <Dockerfile>.dockerignore where the client found one, else of the context's own.
 std::vector<std::string> read_ignore(const os::Fd& beside_dockerfile,
                                      const ops::ClientDirectory& context,
                                      const std::string& dockerfile_name) {
   if (beside_dockerfile) {
     const std::string name = dockerfile_name + ".dockerignore";
-    return dockerfile::parse_ignore_file(
-        name, os::read_all(beside_dockerfile.get(), name, kMaxIgnoreBytes));
+    return dockerfile::parse_ignore_file(name,
+                                         read_regular(beside_dockerfile, name, kMaxIgnoreBytes));
   }
   const os::ActAs as_peer(context.peer);
   const std::optional<os::Fd> file =
-      context.root.try_open_at(".dockerignore", O_RDONLY, os::Links::beneath);
+      context.root.try_open_at(".dockerignore", O_RDONLY | O_NONBLOCK, os::Links::beneath);
   if (!file) return {};
   return dockerfile::parse_ignore_file(".dockerignore",
-                                       os::read_all(file->get(), ".dockerignore", kMaxIgnoreBytes));
+                                       read_regular(*file, ".dockerignore", kMaxIgnoreBytes));
 }
 
 graph::Network to_network(std::string_view name, std::string_view flag) {
@@ -81,9 +91,8 @@ asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
     known.insert_or_assign(need.key(), dockerfile::ResolvedImage{std::move(resolved.manifest),
                                                                  std::move(resolved.config)});
   } catch (const Error& error) {
-    throw Error(error.code(),
-                render(inputs.document,
-                       {fmt::format("base image {}", error.what()), "", need.range, 0, ""}));
+    throw Error(error.code(), render(inputs.document, {fmt::format("base image {}", error.what()),
+                                                       "", need.range, 0, ""}));
   }
 }
 
@@ -100,7 +109,7 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
   const auto directory = std::make_shared<const ops::ClientDirectory>(
       os::Dir(std::move(context)), caller.peer, "the build context " + request.context_name);
   auto read = [&] {
-    std::string text = os::read_all(dockerfile.get(), request.dockerfile_name, kMaxDockerfileBytes);
+    std::string text = read_regular(dockerfile, request.dockerfile_name, kMaxDockerfileBytes);
     return BuildInputs{dockerfile::Document::parse(request.dockerfile_name, std::move(text)),
                        read_ignore(ignore, *directory, request.dockerfile_name),
                        {{{"context", directory}}, caller.credentials}};

@@ -55,13 +55,14 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
   auto parts = std::make_unique<Parts>(io, std::move(config), processors);
   sandbox::RuntimeConfig runtime;
   runtime.runtime = parts->config.runtime;
-  runtime.state_directory = parts->store.root() / "tmp" / "runtime";
+  runtime.state_directory = parts->store.root() / "runtime";
   runtime.supervisor = "/proc/self/exe";
   runtime.cgroup_name = cgroup_name(parts->store.root());
   runtime.default_network = parts->config.network;
   parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
   parts->workshop = std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime,
                                                     parts->registry, parts->pool);
+  parts->store.reserve().fill();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }
 
@@ -74,6 +75,10 @@ std::vector<std::string> Services::notes() const {
   std::vector<std::string> notes = parts_->store.notes();
   const std::vector<std::string>& warnings = parts_->runtime->warnings();
   notes.insert(notes.end(), warnings.begin(), warnings.end());
+  const GcLimits& gc = parts_->config.gc;
+  if (gc.max_bytes != 0 || gc.min_free_bytes != 0 || gc.min_free_percent != 0) {
+    notes.emplace_back("[gc] is set, but nothing is collected by itself yet: use `kiln prune`");
+  }
   return notes;
 }
 

@@ -40,9 +40,19 @@ class Error : public std::exception {
   /// Puts "context: " in front of the message: the outermost layer ends up first.
   void add_context(std::string_view context) { text_ = fmt::format("{}: {}", context, text_); }
 
+  /// For a failure whose cause is a disk without space.
+  void set_disk_full() noexcept { disk_full_ = true; }
+  /// Says which disk that was, `where` being a path on it, and what to do; the first to know
+  /// speaks, and other failures stay as they are.
+  void name_full_disk(std::string_view where, std::string_view advice) {
+    if (!std::exchange(disk_full_, false)) return;
+    text_ += fmt::format("; the disk of {} is full: {}", where, advice);
+  }
+
  private:
   Errc code_;
   std::string text_;
+  bool disk_full_ = false;
 };
 
 /// Error for a failed system call: "open /x: No such file or directory" (ENOENT is not_found).

@@ -73,7 +73,7 @@ struct SaveRequest {
   std::vector<std::string> references;
   std::string format;  ///< oci (default), docker
   std::vector<std::string> descriptors;
-  std::string archive_name{};  ///< load: what messages call the archive, "" is nothing
+  std::string archive_name{};  ///< what messages call the archive, "" is nothing
 };
 
 /// How a step ended.
@@ -154,7 +154,7 @@ struct Credentials {
 };
 
 struct ImageSummary {
-  std::string reference;  ///< in its familiar form
+  std::string reference;  ///< in its familiar form; "<none>" of an image without a name
   std::string digest;
   std::string config_digest;
   std::string platform;

@@ -200,8 +200,14 @@ concept Scalar = std::integral<T> || std::same_as<T, std::string>;
 template <class T>
 Json write(const T& value);
 
-/// Writes the fields of one object, leaving out what is empty.
+/// Rows that commands print for scripts: these find every field in each of them.
+template <class T>
+constexpr bool kHasAllFields =
+    std::same_as<T, ImageSummary> || std::same_as<T, HistoryRow> || std::same_as<T, DiskUsage::Row>;
+
+/// Writes the fields of one object, leaving out what is empty unless `all` are wanted.
 struct Writer {
+  bool all = false;
   Json object = Json::object();
 
   template <class T>
@@ -211,9 +217,9 @@ struct Writer {
     } else if constexpr (std::is_enum_v<T>) {
       object[name] = write(value);
     } else if constexpr (std::integral<T>) {
-      if (value != T{}) object[name] = value;
+      if (all || value != T{}) object[name] = value;
     } else {
-      if (!value.empty()) object[name] = write(value);
+      if (all || !value.empty()) object[name] = write(value);
     }
   }
 };
@@ -233,7 +239,7 @@ Json write(const T& value) {
       array.push_back(write(item));
     return array;
   } else {
-    Writer writer;
+    Writer writer{.all = kHasAllFields<T>};
     fields(writer,
            const_cast<T&>(value));  // NOLINT: fields() serves both directions, Writer only reads
     return std::move(writer.object);

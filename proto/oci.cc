@@ -1,6 +1,7 @@
 #include "proto/oci.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -251,6 +252,19 @@ bool is_manifest(std::string_view media_type) {
 
 bool is_index(std::string_view media_type) {
   return media_type == kIndex || media_type == kDockerManifestList;
+}
+
+bool is_layer(std::string_view media_type) {
+  constexpr std::array<std::string_view, 4> kPrefixes{
+      kLayer, "application/vnd.oci.image.layer.nondistributable.v1.tar",
+      "application/vnd.docker.image.rootfs.diff.tar",
+      "application/vnd.docker.image.rootfs.foreign.diff.tar"};
+  constexpr std::array<std::string_view, 5> kCompressions{"", "+gzip", "+zstd", ".gzip", ".zstd"};
+  return std::ranges::any_of(kPrefixes, [&](std::string_view prefix) {
+    return media_type.starts_with(prefix) &&
+           std::ranges::find(kCompressions, media_type.substr(prefix.size())) !=
+               kCompressions.end();
+  });
 }
 
 std::string media_type_of(std::string_view json_text) {

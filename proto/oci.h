@@ -113,6 +113,9 @@ struct ImageConfig {
 /// Docker's.
 [[nodiscard]] bool is_manifest(std::string_view media_type);
 [[nodiscard]] bool is_index(std::string_view media_type);
+/// True for a layer's: a tar, plain or compressed by gzip or zstd, of OCI's types (those that were
+/// not to be distributed too) or Docker's.
+[[nodiscard]] bool is_layer(std::string_view media_type);
 
 /// A document's own mediaType, or what its shape says when it has none (OCI lets it be omitted).
 [[nodiscard]] std::string media_type_of(std::string_view json);

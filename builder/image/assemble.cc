@@ -1,5 +1,8 @@
 #include "builder/image/assemble.h"
 
+#include <algorithm>
+#include <ranges>
+
 #include "builder/os/file.h"
 #include "proto/error.h"
 
@@ -16,6 +19,21 @@ std::string to_oci_layer_type(std::string_view type) {
   return std::string(type);
 }
 
+/// The date of new steps that come before the first new layer: that layer's, or else the base's.
+/// source: BuildKit, normalizeLayersAndHistory
+template <class DateOf>
+std::string first_date(const oci::ImageConfig& config,
+                       const std::vector<NewStep>& steps,
+                       const DateOf& date_of) {
+  const auto layer = std::ranges::find_if(
+      steps, [](const NewStep& step) { return step.layer_created_ns.has_value(); });
+  if (layer != steps.end()) return date_of(*layer);
+  for (const oci::HistoryEntry& entry : std::views::reverse(config.history)) {
+    if (!entry.created.empty()) return entry.created;
+  }
+  return config.created;
+}
+
 }  // namespace
 
 oci::ImageConfig complete_config(oci::ImageConfig config,
@@ -28,13 +46,12 @@ oci::ImageConfig complete_config(oci::ImageConfig config,
     check(layer.diff_id.has_value(), "a layer with a blob has a diff id");
     config.diff_ids.push_back(*layer.diff_id);
   }
-  std::string last = config.created;
+  const auto date_of = [&](const NewStep& step) {
+    return os::to_rfc3339(epoch ? *epoch * kSecond : *step.layer_created_ns);
+  };
+  std::string last = first_date(config, steps, date_of);
   for (NewStep& step : steps) {
-    if (epoch) {
-      last = os::to_rfc3339(*epoch * kSecond);
-    } else if (step.layer_created_ns) {
-      last = os::to_rfc3339(*step.layer_created_ns);
-    }
+    if (epoch || step.layer_created_ns) last = date_of(step);
     step.entry.created = last;
     step.entry.empty_layer = !step.layer_created_ns;
     config.history.push_back(std::move(step.entry));

@@ -61,9 +61,7 @@ asio::awaitable<BoundInputs> bind_inputs(const graph::ExecOp& op,
     const auto& bind = std::get<graph::BindMount>(mount);
     const auto lowers =
         co_await workshop.layers.unpacked(inputs.at(bind.input), credentials, listener);
-    auto work = [&] {
-      return open_workspace(workshop, "bind", lowers);
-    };
+    auto work = [&] { return open_workspace(workshop, "bind", lowers); };
     auto workspace = co_await os::offload(workshop.pool, work);
     const os::Dir root = os::Dir::open(workspace->root());
     const os::Fd source = root.open_at(bind.source, O_PATH, os::Links::in_root);
@@ -73,6 +71,14 @@ asio::awaitable<BoundInputs> bind_inputs(const graph::ExecOp& op,
     bound.workspaces.push_back(std::move(workspace));
   }
   co_return bound;
+}
+
+/// Where the step had something mounted that an image may lack.
+std::vector<std::string> mount_points(const graph::ExecOp& op) {
+  std::vector<std::string> paths{"/etc/hosts", "/etc/resolv.conf"};
+  for (const graph::ExecMount& mount : op.mounts)
+    paths.push_back(std::visit([](const auto& one) { return one.target; }, mount));
+  return paths;
 }
 
 [[noreturn]] void throw_failure(const graph::ExecOp& op, const os::ExitStatus& status) {
@@ -98,9 +104,7 @@ asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
                                            solver::Listener listener,
                                            Workshop& workshop) {
   const auto lowers = co_await workshop.layers.unpacked(inputs.at(0), credentials, listener);
-  auto mount = [&] {
-    return open_workspace(workshop, "run", lowers);
-  };
+  auto mount = [&] { return open_workspace(workshop, "run", lowers); };
   auto workspace = co_await os::offload(workshop.pool, mount);
   BoundInputs bound = co_await bind_inputs(op, inputs, credentials, listener, workshop);
   sandbox::RunSpec spec = to_spec(op, workspace->root());
@@ -109,6 +113,8 @@ asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
       std::move(spec),
       [listener](int stream, std::string_view text) { listener->log(stream, text); });
   if (!status.ok()) throw_failure(op, status);
+  auto forget = [&] { workspace->forget(mount_points(op)); };
+  co_await os::offload(workshop.pool, forget);
   co_return co_await add_layer(workshop, std::move(inputs.front()), std::move(workspace));
 }
 

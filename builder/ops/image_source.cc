@@ -1,5 +1,6 @@
 #include "builder/ops/image_source.h"
 
+#include "builder/os/mount.h"
 #include "builder/os/offload.h"
 
 namespace kiln::ops {
@@ -114,12 +115,32 @@ asio::awaitable<ResolvedReference> resolve_remotely(Reference reference,
   co_return image;
 }
 
+/// Throws when the documents contradict each other, or are not an image that can be unpacked.
+void check_documents(const oci::Manifest& document, const oci::ImageConfig& config) {
+  const std::size_t count = document.layers.size();
+  if (count != config.diff_ids.size()) {
+    throw Error(Errc::corrupt, "the manifest has {} layers, the configuration {} diff_ids", count,
+                config.diff_ids.size());
+  }
+  if (count > os::kMaxOverlayLayers) {
+    throw Error(Errc::invalid_input,
+                "the image has {} layers, more than the {} that can be stacked", count,
+                os::kMaxOverlayLayers);
+  }
+  for (const oci::Descriptor& layer : document.layers) {
+    if (oci::is_layer(layer.media_type)) continue;
+    throw Error(Errc::invalid_input, "its layer {} is of the type \"{}\", which cannot be unpacked",
+                layer.digest.str(), layer.media_type);
+  }
+}
+
 }  // namespace
 
 ResolvedReference read_image(const store::BlobStore& blobs, const Digest& manifest) {
   oci::Manifest document = oci::parse_manifest(blobs.read(manifest, oci::kMaxDocumentBytes));
   oci::ImageConfig config =
       oci::parse_config(blobs.read(document.config.digest, oci::kMaxDocumentBytes));
+  check_documents(document, config);
   return {manifest, std::move(document), std::move(config)};
 }
 

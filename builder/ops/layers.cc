@@ -46,6 +46,26 @@ struct Unpacked {
   std::uint64_t disk_bytes = 0;
 };
 
+/// Whether a row of the same diff id does for a blob that an image says to have it. Until a row's
+/// content was seen, its diff id is only somebody's word, and its origin may be gone.
+bool serves(const store::LayerRow& known, const oci::Descriptor& blob, const std::string& origin) {
+  const bool verified = known.has_snapshot || known.origin.empty();
+  return verified || (known.blob == blob.digest && known.blob_bytes == blob.size_bytes &&
+                      known.origin == origin);
+}
+
+layer::Applied apply(store::Store& store,
+                     const store::LayerRow& row,
+                     const std::filesystem::path& tree,
+                     std::stop_token stop) {
+  try {
+    return layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop));
+  } catch (Error& error) {
+    error.name_full_disk(store.root().native(), store::kFreeSpace);
+    throw;
+  }
+}
+
 /// Blob → snapshot directory, verified against the layer's diff id. Blocks.
 Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token stop) {
   const os::TempDir scratch = store.make_temp("unpack");
@@ -53,8 +73,7 @@ Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token
   if (::mkdir(tree.c_str(), 0755) != 0 || ::chmod(tree.c_str(), 0755) != 0) {
     throw system_error(errno, "make directory " + tree.string());
   }
-  Unpacked result{
-      layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop)), 0};
+  Unpacked result{apply(store, row, tree, std::move(stop)), 0};
   if (row.diff_id && result.applied.diff_id != *row.diff_id) {
     throw Error(Errc::corrupt, "layer {}: its content is {}, the image's configuration says {}",
                 row.blob->str(), result.applied.diff_id.str(), row.diff_id->str());
@@ -94,7 +113,7 @@ asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const oci::Descriptor& blob = manifest.layers[i];
       std::optional<store::LayerRow> known = tables.layer_by_diff_id(config.diff_ids[i]);
-      if (!known) {
+      if (!known || !serves(*known, blob, origin)) {
         store::LayerRow row;
         row.diff_id = config.diff_ids[i];
         row.blob = blob.digest;

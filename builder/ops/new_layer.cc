@@ -8,8 +8,10 @@ namespace kiln::ops {
 
 namespace asio = boost::asio;
 
-std::shared_ptr<snapshot::Workspace> open_workspace(Workshop& workshop, std::string_view purpose,
-                                                    const std::vector<std::filesystem::path>& lowers) {
+std::shared_ptr<snapshot::Workspace> open_workspace(
+    Workshop& workshop,
+    std::string_view purpose,
+    const std::vector<std::filesystem::path>& lowers) {
   auto made = std::make_unique<snapshot::Workspace>(workshop.store.make_temp(purpose), lowers);
   return {made.release(), [&pool = workshop.pool](snapshot::Workspace* workspace) {
             asio::post(pool, [owned = std::unique_ptr<snapshot::Workspace>(workspace)] {});

@@ -9,10 +9,10 @@
 
 namespace kiln::ops {
 
-/// Mounts a writable root file system; blocks. It is unmounted and removed on the pool, where removing much
-/// may take its time, by whoever drops it last.
-std::shared_ptr<snapshot::Workspace> open_workspace(Workshop& workshop, std::string_view purpose,
-                                                    const std::vector<std::filesystem::path>& lowers);
+/// Mounts a writable root file system; blocks. It is unmounted and removed on the pool, where
+/// removing much may take its time, by whoever drops it last.
+std::shared_ptr<snapshot::Workspace> open_workspace(
+    Workshop& workshop, std::string_view purpose, const std::vector<std::filesystem::path>& lowers);
 
 /// Commits `workspace` as a new layer and returns `base` with it on top. The snapshot gets its name
 /// before the database says that it is there: what is between the two after a crash is removed at

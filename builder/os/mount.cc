@@ -136,6 +136,10 @@ Mount mount_overlay_by_options(const OverlaySpec& spec, const std::filesystem::p
 
 Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target) {
   check(!spec.lowers.empty(), "an overlay has a lower directory");
+  if (spec.lowers.size() > kMaxOverlayLayers) {
+    throw Error(Errc::invalid_input, "{} layers, more than the {} that the kernel stacks",
+                spec.lowers.size(), kMaxOverlayLayers);
+  }
   const bool writable = !spec.upper.empty();
   if (!writable && spec.lowers.size() == 1) return mount_bind(spec.lowers.front(), target, true);
 
@@ -149,8 +153,9 @@ Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target
     set_option(context, "index", "off");
     set_option(context, "redirect_dir", "off");
     set_option(context, "metacopy", "off");
-    // Unmounting would write all dirty pages of the upper file system back, and a command's fsync each of
-    // its files: a step that a power cut interrupts is run again, and what is kept is synced once.
+    // Unmounting would write all dirty pages of the upper file system back, and a command's fsync
+    // each of its files: a step that a power cut interrupts is run again, and what is kept is
+    // synced once.
     configure(context, FSCONFIG_SET_FLAG, "volatile", nullptr);
   }
   attach(mount_context(context), target);

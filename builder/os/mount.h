@@ -4,6 +4,7 @@
 // the kernel undoes all of it when the last process of the namespace ends, however that happens.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -39,8 +40,12 @@ struct OverlaySpec {
   std::filesystem::path work;
 };
 
+/// How many lower directories the kernel stacks. source: OVL_MAX_STACK of fs/overlayfs/params.h
+inline constexpr std::size_t kMaxOverlayLayers = 500;
+
 /// Mounts an overlay at the existing directory `target`, with index, redirect_dir and metacopy off,
-/// so that the upper directory alone is the difference. At most 500 lowers.
+/// so that the upper directory alone is the difference. Throws Error{invalid_input} for more
+/// than kMaxOverlayLayers.
 /// source: Documentation/filesystems/overlayfs.rst ("lowerdir+" since Linux 6.5; older kernels are
 /// served by mount_overlay_by_options)
 [[nodiscard]] Mount mount_overlay(const OverlaySpec& spec, const std::filesystem::path& target);

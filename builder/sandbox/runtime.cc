@@ -166,8 +166,12 @@ class Runtime::Impl {
   asio::awaitable<Engine> identify(std::string name) {
     const auto program = find_program(name);
     if (!program) throw Error(Errc::not_found, "not installed");
+    const auto state = config_.state_directory / "runtime";
     std::vector<std::string> argv;
     argv.push_back(program->string());
+    // Without it crun makes /run/crun, even to say its version.
+    argv.emplace_back("--root");
+    argv.push_back(state.string());
     argv.emplace_back("--version");
     const os::Output output = co_await os::run_command(std::move(argv), runtime_environment(), "");
     if (!output.status.ok()) {
@@ -177,7 +181,7 @@ class Runtime::Impl {
     engine.program = *program;
     engine.description = parse_version(output.out);
     engine.is_crun = engine.description.starts_with("crun");
-    engine.state = config_.state_directory / "runtime";
+    engine.state = state;
     co_return engine;
   }
 

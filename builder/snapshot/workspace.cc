@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "builder/os/dir.h"
+#include "builder/snapshot/untouched.h"
 #include "proto/error.h"
 
 namespace kiln::snapshot {
@@ -63,7 +64,14 @@ void add_bytes(int directory_fd, std::set<std::pair<dev_t, ino_t>>& links, std::
 }  // namespace
 
 Workspace::Workspace(os::TempDir scratch, const std::vector<fs::path>& lowers)
-    : scratch_(std::move(scratch)), mount_(mount_writable(scratch_.path(), lowers)) {}
+    : scratch_(std::move(scratch)),
+      lowers_(lowers),
+      mount_(mount_writable(scratch_.path(), lowers)) {}
+
+void Workspace::forget(const std::vector<std::string>& mount_points) {
+  mount_ = os::Mount();
+  drop_untouched(upper(), lowers_, mount_points);
+}
 
 void Workspace::commit(const fs::path& snapshot) {
   mount_ = os::Mount();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "builder/os/file.h"
@@ -24,11 +25,15 @@ class Workspace {
   /// The directory that holds what changed.
   [[nodiscard]] std::filesystem::path upper() const { return scratch_.path() / "upper"; }
 
+  /// Unmounts, and drops what is no change: the directories around `mount_points` (paths in the
+  /// root that were made and removed again) that are as they were. Blocks.
+  void forget(const std::vector<std::string>& mount_points);
   /// Unmounts and gives the changes the name `snapshot`, which must not exist.
   void commit(const std::filesystem::path& snapshot);
 
  private:
   os::TempDir scratch_;  // declared first: unmounted before it is removed
+  std::vector<std::filesystem::path> lowers_;
   os::Mount mount_;
 };
 

@@ -2,8 +2,13 @@
 
 namespace kiln::store {
 
-Database::Database(const std::filesystem::path& file) {
-  tables_ = on_thread([&file] { return std::make_unique<Tables>(file); });
+Database::Database(const std::filesystem::path& file) : file_(file) {
+  try {
+    tables_ = on_thread([&file] { return std::make_unique<Tables>(file); });
+  } catch (Error& error) {
+    error.name_full_disk(file.native(), kFreeSpace);
+    throw;
+  }
 }
 
 Database::~Database() {

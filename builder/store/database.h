@@ -22,8 +22,12 @@
 
 #include "builder/os/offload.h"
 #include "proto/digest.h"
+#include "proto/error.h"
 
 namespace kiln::store {
+
+/// What to do when the store's disk is full (Error::name_full_disk).
+inline constexpr std::string_view kFreeSpace = "free some, or run `kiln prune`";
 
 /// A layer's number in this store. 0 is none.
 enum class LayerId : std::int64_t {};
@@ -51,8 +55,11 @@ struct RecordRow {
   std::int64_t last_used_ns = 0;
 };
 
+/// Begins the reference of an image that was given no name: "@sha256:...". Pruning removes it.
+inline constexpr char kUnnamed = '@';
+
 struct ImageRow {
-  std::string reference;  ///< complete: docker.io/library/app:1
+  std::string reference;  ///< complete: docker.io/library/app:1; or kUnnamed and the digest
   Digest manifest;        ///< or index
   std::string media_type;
   std::uint64_t size_bytes = 0;  ///< of the manifest itself
@@ -210,12 +217,23 @@ class Database {
  private:
   template <class Work>
   std::invoke_result_t<Work&, Tables&> transact(Work& work) {
-    struct Rollback {
-      Tables* tables;
-      ~Rollback() {
-        if (tables) tables->rollback();
-      }
-    };
+    try {
+      return transact_once(work);
+    } catch (Error& error) {
+      error.name_full_disk(file_.native(), kFreeSpace);
+      throw;
+    }
+  }
+
+  struct Rollback {
+    Tables* tables;
+    ~Rollback() {
+      if (tables) tables->rollback();
+    }
+  };
+
+  template <class Work>
+  std::invoke_result_t<Work&, Tables&> transact_once(Work& work) {
     tables_->begin();
     Rollback rollback{tables_.get()};
     if constexpr (std::is_void_v<std::invoke_result_t<Work&, Tables&>>) {
@@ -233,6 +251,7 @@ class Database {
   template <class Work>
   std::invoke_result_t<Work&> on_thread(Work work);
 
+  std::filesystem::path file_;
   boost::asio::thread_pool thread_{1};
   std::unique_ptr<Tables> tables_;
 };

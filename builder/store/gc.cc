@@ -59,6 +59,8 @@ void read_needs(Store& store, ImageNeeds& needs) {
 }
 
 void remove_rows(Store& store, Tables& tables, const Plan& plan, Trash& trash) {
+  for (const std::string& reference : plan.images)
+    tables.remove_image(reference);
   for (const std::string& key : plan.records)
     tables.remove_record(key);
   for (const ResolutionRow& row : plan.resolutions)
@@ -74,6 +76,7 @@ void remove_rows(Store& store, Tables& tables, const Plan& plan, Trash& trash) {
 }  // namespace
 
 PruneReport prune(Store& store, LeaseTable& leases, bool all) {
+  const Reserve::Use room(store.reserve());
   LeaseTable::Sweep sweep(leases);
   Trash trash(store);
   ImageNeeds needs(store.blobs());

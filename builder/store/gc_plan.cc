@@ -57,8 +57,7 @@ class Planner {
   }
 
   Plan make() && {
-    for (const ImageRow& row : inventory_.images)
-      insert(image_blobs_, needs_.of(row.manifest));
+    plan_images();
     plan_resolutions();
     plan_records();
     for (const LayerRow& row : inventory_.layers)
@@ -81,6 +80,16 @@ class Planner {
   [[nodiscard]] bool was_found(const std::map<Key, std::int64_t>& found_ns, const Key& key) const {
     const auto found = found_ns.find(key);
     return found != found_ns.end() && is_recent(found->second);
+  }
+
+  void plan_images() {
+    for (const ImageRow& row : inventory_.images) {
+      if (row.reference.front() == kUnnamed && !is_recent(row.created_ns)) {
+        plan_.images.push_back(row.reference);
+      } else {
+        insert(image_blobs_, needs_.of(row.manifest));
+      }
+    }
   }
 
   void plan_resolutions() {

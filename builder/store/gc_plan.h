@@ -37,6 +37,7 @@ struct Inventory {
 
 /// What goes.
 struct Plan {
+  std::vector<std::string> images;   ///< references of those without a name
   std::vector<std::string> records;  ///< keys
   std::vector<ResolutionRow> resolutions;
   std::vector<LayerRow> layers;     ///< rows, with their snapshots

@@ -11,10 +11,11 @@ Error database_error(const SQLite::Exception& exception) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return {Errc::corrupt, "the store's database is damaged: {}", exception.what()};
-    case SQLITE_FULL:
-      return {
-          Errc::unavailable,
-          "write the store's database: no space left on its disk; free some, or run kiln prune"};
+    case SQLITE_FULL: {
+      Error error(Errc::unavailable, "write the store's database: no space left");
+      error.set_disk_full();
+      return error;
+    }
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_BUSY:

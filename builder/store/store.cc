@@ -60,12 +60,14 @@ void sync_file_system(const fs::path& path) {
 Store::Store(const fs::path& root)
     : root_(fs::weakly_canonical(fs::absolute(root))),
       lock_(own(root_)),
+      reserve_(root_),
       blobs_((make_layout(root_), root_)),
       database_(open_sound_database(root_, notes_)) {
   repair(*this, notes_);
 }
 
 Store::~Store() {
+  reserve_.release();  // until the database is closed
   try {
     sync();
     database_.run_blocking([](Tables& tables) { tables.set_meta("clean", "1"); });

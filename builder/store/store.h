@@ -5,7 +5,8 @@
 //   ROOT/snapshots/ID/     one unpacked layer each, in overlayfs form
 //   ROOT/builds/ID/        a build's whole log
 //   ROOT/tmp/              everything unfinished; emptied at start
-//   ROOT/lock              held while the store is open
+//   ROOT/runtime/          running steps' state, and what their networks took: the sandbox's own to
+//   clean ROOT/lock              held while the store is open
 //
 // Invariant: a name in blobs/ or snapshots/ appears by rename, after all of its bytes are there.
 // After a kill at any point the store opens and everything listed is whole; unfinished work is
@@ -22,6 +23,7 @@
 #include "builder/os/file.h"
 #include "builder/store/blob_store.h"
 #include "builder/store/database.h"
+#include "builder/store/reserve.h"
 
 namespace kiln::store {
 
@@ -38,6 +40,8 @@ class Store {
   [[nodiscard]] const std::filesystem::path& root() const noexcept { return root_; }
   [[nodiscard]] BlobStore& blobs() noexcept { return blobs_; }
   [[nodiscard]] Database& database() noexcept { return database_; }
+  /// Free until the owner has opened all that it needs, and fills it.
+  [[nodiscard]] Reserve& reserve() noexcept { return reserve_; }
 
   [[nodiscard]] os::TempDir make_temp(std::string_view prefix) const;
   [[nodiscard]] std::filesystem::path snapshot_path(LayerId layer) const;
@@ -55,6 +59,7 @@ class Store {
   std::filesystem::path root_;
   os::FileLock lock_;
   std::vector<std::string> notes_;
+  Reserve reserve_;
   BlobStore blobs_;
   Database database_;
   std::mutex sync_mutex_;

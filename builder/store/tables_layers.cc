@@ -60,11 +60,12 @@ std::vector<LayerRow> Tables::layers() {
 }
 
 std::optional<LayerRow> Tables::layer_by_diff_id(const DiffId& diff_id) {
-  // Of several, the one that saves most work.
+  // Of several, the one that saves most work; of equals the newest: an older one may have been
+  // refused.
   Query query(connection_->prepared(
       "SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, snapshot_bytes, origin, "
       "created_ns FROM layers WHERE diff_id = ? "
-      "ORDER BY has_snapshot DESC, blob IS NULL, id LIMIT 1"));
+      "ORDER BY has_snapshot DESC, blob IS NULL, id DESC LIMIT 1"));
   query.bind(diff_id);
   if (!query.step()) return std::nullopt;
   LayerRow row = read_layer(query);

@@ -8,6 +8,7 @@
 #include "cli/commands/build_flags.h"
 #include "cli/commands/commands.h"
 #include "cli/errors.h"
+#include "proto/reference.h"
 
 namespace kiln::cli {
 
@@ -42,7 +43,10 @@ std::string metadata_json(const Finished& finished) {
   set("kiln.build.id", finished.build_id);
   set("containerimage.digest", finished.image_digest);
   set("containerimage.config.digest", finished.config_digest);
-  set("image.name", fmt::format("{}", fmt::join(finished.names, ",")));
+  std::vector<std::string> names;
+  for (const std::string& name : finished.names)
+    names.push_back(Reference::parse(name).or_latest().str());
+  set("image.name", fmt::format("{}", fmt::join(names, ",")));
   for (const auto& [key, value] : finished.metadata) {
     Json document;
     if (value.starts_with('{') || value.starts_with('['))

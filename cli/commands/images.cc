@@ -11,6 +11,9 @@ namespace kiln::cli {
 
 namespace {
 
+/// How the daemon lists an image that has no name.
+constexpr std::string_view kUnnamed = "<none>";
+
 std::int64_t now_s() {
   return static_cast<std::int64_t>(std::time(nullptr));
 }
@@ -30,6 +33,7 @@ bool wants_json(const std::string& format) {
 
 /// Whether an image is meant by what the user typed: a name, or a name and a tag.
 bool matches(const ImageSummary& image, const Reference& wanted) {
+  if (image.reference == kUnnamed) return false;
   const Reference own = Reference::parse(image.reference);
   return own.name() == wanted.name() && (!wanted.tag || own.or_latest().tag == wanted.tag);
 }

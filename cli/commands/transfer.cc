@@ -89,6 +89,7 @@ int save_command(Invocation& invocation) {
 
   OutputFile output = OutputFile::file(path);
   request.descriptors = {fmt::format("{}0", role::kOutput)};
+  request.archive_name = path == "-" ? "stdout" : path;
   const auto finished = follow(invocation, flags, {.title = "Saving", .stdout_taken = path == "-"},
                                {.method = "POST",
                                 .target = "/kiln/v1/images/save",

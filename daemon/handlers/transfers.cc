@@ -12,13 +12,27 @@ using boost::asio::awaitable;
 using Transfer = awaitable<Finished> (*)(TransferRequest, Caller&, Services&);
 using Archive = awaitable<Finished> (*)(SaveRequest, Caller&, Services&);
 
-awaitable<Finished> load(SaveRequest request, Caller& caller, Services& services) {
+awaitable<Finished> load(SaveRequest, Caller& caller, Services& services) {
+  return load_images(caller, services);
+}
+
+/// Says in every failure which archive it was.
+awaitable<Finished> named(Archive work, SaveRequest request, Caller& caller, Services& services) {
+  const std::string name = request.archive_name;
   try {
-    co_return co_await load_images(caller, services);
+    co_return co_await work(std::move(request), caller, services);
   } catch (Error& error) {
-    if (!request.archive_name.empty()) error.add_context(request.archive_name);
+    if (!name.empty()) error.add_context(name);
     throw;
   }
+}
+
+awaitable<Finished> named_save(SaveRequest request, Caller& caller, Services& services) {
+  return named(save_images, std::move(request), caller, services);
+}
+
+awaitable<Finished> named_load(SaveRequest request, Caller& caller, Services& services) {
+  return named(load, std::move(request), caller, services);
 }
 
 /// Keeps the caller alive while `work` runs.
@@ -83,8 +97,8 @@ void add_transfer_routes(Routes& routes, const HandlerContext& context) {
   };
   transfer("/kiln/v1/images/pull", pull_image);
   transfer("/kiln/v1/images/push", push_image);
-  archive("/kiln/v1/images/save", save_images, std::string(role::kOutput) + "0");
-  archive("/kiln/v1/images/load", load, std::string(role::kContext));
+  archive("/kiln/v1/images/save", named_save, std::string(role::kOutput) + "0");
+  archive("/kiln/v1/images/load", named_load, std::string(role::kContext));
 }
 
 }  // namespace kiln::daemon

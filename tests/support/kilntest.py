@@ -5,15 +5,19 @@ Environment: KILN_BIN (folder of kiln and kilnd), KILN_FIXTURES (made by tests/f
 """
 import contextlib
 import hashlib
+import http.server
+import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import tarfile
 import tempfile
+import threading
 import time
 import unittest
 import urllib.error
@@ -285,13 +289,20 @@ class SharedDaemonTest(KilnTest):
         context = self.context({"Dockerfile": dockerfile, **(files or {})})
         return self.build(self.kilnd, context, *flags, code=code, **options)
 
+    def blob(self, reference, digest):
+        repository = reference.split("/", 1)[1]
+        with urllib.request.urlopen(f"http://{self.registry.host}/v2/{repository}/blobs/{digest}", timeout=60) as answer:
+            return answer.read()
+
+    def raw_config(self, reference):
+        """The configuration of a pushed image as it is; skopeo shows only what OCI knows."""
+        return json.loads(self.blob(reference, self.registry.manifest(reference.split("/", 1)[1])["config"]["digest"]))
+
     def layer(self, reference, index=-1):
         """The entries of one layer of a pushed image: name → TarInfo, as the blob has them."""
-        repository = reference.split("/", 1)[1]
-        digest = self.registry.manifest(repository)["layers"][index]["digest"]
-        with urllib.request.urlopen(f"http://{self.registry.host}/v2/{repository}/blobs/{digest}", timeout=60) as blob:
-            with tarfile.open(fileobj=blob, mode="r|gz") as archive:
-                return {entry.name: entry for entry in archive}
+        digest = self.registry.manifest(reference.split("/", 1)[1])["layers"][index]["digest"]
+        with tarfile.open(fileobj=io.BytesIO(self.blob(reference, digest)), mode="r:gz") as archive:
+            return {entry.name: entry for entry in archive}
 
 
 def leftovers(daemon):
@@ -300,7 +311,31 @@ def leftovers(daemon):
              if str(daemon.root) in line]
     tmp = daemon.root / "tmp"
     if tmp.exists():
-        found += [str(path) for path in tmp.iterdir() if path.name != "runtime"]
+        found += [str(path) for path in tmp.iterdir()]
+    return found
+
+
+def strays(daemon):
+    """What outlived a killed daemon or a step: processes and their mounts, and cgroups with somebody in them."""
+    root = str(daemon.root)
+    alive = daemon.process.pid if daemon.process.poll() is None else None
+    found = []
+    for process in pathlib.Path("/proc").iterdir():
+        if not process.name.isdigit() or int(process.name) in (alive, os.getpid()):
+            continue
+        try:
+            words = (process / "cmdline").read_bytes()
+            mounts = (process / "mountinfo").read_text()
+        except OSError:
+            continue  # it ended meanwhile
+        if root.encode() in words and b"kilnd\0" not in words:
+            found.append(f"process {process.name}: {words!r}")
+        if f"{root}/tmp" in mounts:
+            found.append(f"mounts of process {process.name}: {words!r}")
+    name = "kiln-" + hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
+    for hierarchy in (pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/sys/fs/cgroup/unified")):
+        found += [f"cgroup {path.parent}" for path in (hierarchy / name).rglob("cgroup.procs")
+                  if path.parent != hierarchy / name and path.read_text()]
     return found
 
 
@@ -323,6 +358,72 @@ def ran(result):
     """The vertices that were executed: names of steps like "[2/5] WORKDIR /app" that were not cached."""
     return sorted(name.split("] ", 1)[1] for name, end in steps(result).items()
                   if end == "DONE" and name.startswith("[") and not name.startswith("[internal]"))
+
+
+def output_of(result, word):
+    """The lines that a step named with `word` printed, without their heads."""
+    number = None
+    lines = []
+    for line in result.err.splitlines():
+        head, _, rest = line.partition(" ")
+        if number is None and head.startswith("#") and word in rest:
+            number = head
+        elif head == number and re.match(r"\d+\.\d{3} ", rest):
+            lines.append(rest.partition(" ")[2])
+    return lines
+
+
+def processes(words):
+    """Processes of the machine whose command line has `words`."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if words.encode() in path.read_bytes().replace(b"\0", b" "):
+                found.append(path.parent.name)
+    return found
+
+
+class Gate(http.server.ThreadingHTTPServer):
+    """Lets steps on the host's network say that they came by, and wait: GET /arrive/NAME, GET /wait/NAME."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        self.arrived = []
+        self.opened = threading.Event()
+        super().__init__(("127.0.0.1", 0), GateHandler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class GateHandler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):  # noqa: N802
+        kind, _, name = self.path.strip("/").partition("/")
+        self.server.arrived.append(name)
+        if kind == "wait" and not self.server.opened.wait(60):
+            self.send_error(504)
+            return
+        with contextlib.suppress(BrokenPipeError):  # the step is gone
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"go\n")
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def gate():
+    server = Gate()
+    try:
+        yield server
+    finally:
+        server.opened.set()
+        server.shutdown()
+        server.server_close()
 
 
 def sha256_of(path):

@@ -99,7 +99,8 @@ TEST_F(KilnTest, WritesTheDigestAndTheMetadataToFiles) {
   EXPECT_EQ(read_file(scratch_ / "id"), "sha256:aa");
   EXPECT_EQ(read_file(scratch_ / "meta"),
             "{\n  \"kiln.build.id\": \"b1\",\n  \"containerimage.digest\": \"sha256:aa\",\n"
-            "  \"containerimage.config.digest\": \"sha256:bb\",\n  \"image.name\": \"app:1\",\n"
+            "  \"containerimage.config.digest\": \"sha256:bb\",\n  \"image.name\": "
+            "\"docker.io/library/app:1\",\n"
             "  \"k\": {\n    \"a\": 1\n  }\n}\n");
 }
 
@@ -175,10 +176,13 @@ TEST_F(KilnTest, SavesAndLoads) {
   serve_events(R"({"event":"finished","names":["app:1"]})"
                "\n");
   EXPECT_EQ(run({"save", "-o", scratch_ / "a.tar", "--format", "docker", "app:1"}).exit_code, 0);
-  EXPECT_EQ(body_, R"({"references":["app:1"],"format":"docker","descriptors":["output:0"]})");
+  EXPECT_EQ(
+      body_,
+      R"({"references":["app:1"],"format":"docker","descriptors":["output:0"],"archive_name":")" +
+          (scratch_ / "a.tar") + R"("})");
   EXPECT_EQ(read_file(scratch_ / "a.tar"), "archive");
   EXPECT_EQ(run({"load", "-q"}, "tar").output, "Loaded image: app:1\n");
-  EXPECT_EQ(body_, R"({"descriptors":["context"]})");
+  EXPECT_EQ(body_, R"({"descriptors":["context"],"archive_name":"stdin"})");
 }
 
 TEST_F(KilnTest, PullsAndPushes) {

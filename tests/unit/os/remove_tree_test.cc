@@ -74,7 +74,7 @@ void make_deep(const fs::path& top, int depth) {
 }
 
 TEST_F(RemoveTreeTest, DepthIsLimitedByNeitherPathsNorDescriptors) {
-  ASSERT_NO_FATAL_FAILURE(make_deep(tree_, 3000));  // 30,000 characters
+  ASSERT_NO_FATAL_FAILURE(make_deep(tree_, 1000));  // 10,000 characters
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &limit), 0);
   const rlimit small{128, limit.rlim_max};

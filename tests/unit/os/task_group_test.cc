@@ -333,20 +333,5 @@ TEST(Limiter, APlaceHandedToACancelledWaiterIsPassedOn) {
   EXPECT_THAT(journal, testing::IsSupersetOf({"next in", "next out", "unlucky gave up"}));
 }
 
-TEST(Limiter, AnAbandonedQueueIsNotTouchedLater) {
-  Journal journal;
-  asio::io_context holder{1};
-  Limiter limiter(holder.get_executor(), 1);
-  {
-    asio::io_context waiter{1};
-    std::optional<Limiter::Slot> slot;
-    TaskGroup group(waiter.get_executor());
-    asio::co_spawn(waiter, hold(limiter, journal, "a", kForever), [](std::exception_ptr) {});
-    asio::co_spawn(waiter, hold(limiter, journal, "b", kForever), [](std::exception_ptr) {});
-    waiter.run_for(20ms);
-  }  // both coroutines are destroyed where they wait; the holder's slot goes first or last
-  EXPECT_THAT(journal, ElementsAre("a in"));
-}
-
 }  // namespace
 }  // namespace kiln::os

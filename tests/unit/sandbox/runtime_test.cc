@@ -41,6 +41,13 @@ TEST_P(Runtimes, LeaveNothingInTheLayerButWhatTheCommandWrote) {
   EXPECT_THAT(list_tree(upper()), ElementsAre("d etc", "d tmp", "f tmp/file 6"));
 }
 
+TEST_P(Runtimes, LeaveNothingInTheHostsRunDirectory) {
+  const fs::path state = fs::path("/run") / GetParam();
+  if (fs::exists(state)) GTEST_SKIP() << state << " is somebody else's";
+  EXPECT_EQ(run(shell("true")).status.code, 0);
+  EXPECT_FALSE(fs::exists(state));
+}
+
 TEST_P(Runtimes, KeepTheTimesOfDirectoriesAroundMountPoints) {
   const timespec old[2] = {{1000000000, 5}, {1000000000, 5}};
   mount_rootfs();

@@ -1,5 +1,6 @@
 #include "builder/snapshot/workspace.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 #include <sys/xattr.h>
@@ -106,6 +107,30 @@ TEST(DiskBytes, CountsHardLinksOnce) {
   const std::uint64_t one = disk_bytes(scratch / "tree");
   std::filesystem::create_hard_link(scratch / "tree/a", scratch / "tree/b");
   EXPECT_EQ(disk_bytes(scratch / "tree"), one);
+}
+
+TEST_F(WorkspaceTest, ForgetsDirectoriesThatOnlyGotAndLostAMountPoint) {
+  scratch_.write("low/etc/deep/kept", "kept");
+  scratch_.write("low/touched/kept", "kept");
+  scratch_.write("low/filled/kept", "kept");
+  scratch_.write("low/replaced/gone", "gone");
+  const struct stat before = test::status_of(scratch_ / "low/etc/deep");
+  Workspace workspace(temp(), {scratch_ / "low"});
+  std::ofstream(workspace.root() / "etc/deep/stub") << "";
+  std::filesystem::remove(workspace.root() / "etc/deep/stub");
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, (workspace.root() / "etc/deep").c_str(), times, 0), 0);
+  std::filesystem::permissions(workspace.root() / "touched", std::filesystem::perms(0700));
+  std::ofstream(workspace.root() / "filled/new") << "new";
+  std::filesystem::remove_all(workspace.root() / "replaced");
+  std::filesystem::create_directory(workspace.root() / "replaced");
+  workspace.forget(
+      {"/etc/deep/stub", "/touched/stub", "/filled/stub", "/replaced/stub", "/none/x"});
+  workspace.commit(scratch_ / "snapshot");
+  EXPECT_FALSE(std::filesystem::exists(scratch_ / "snapshot/etc"));
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "snapshot/touched"));
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "snapshot/filled/new"));
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "snapshot/replaced"));
 }
 
 }  // namespace

@@ -17,8 +17,8 @@ namespace {
 
 using testing::IsEmpty;
 
-/// Blobs, snapshots, records and images without end.
-[[noreturn]] void write_for_ever(const std::filesystem::path& root, unsigned round) {
+/// Blobs, snapshots, records and images without end. Closes `ready` when the first is there.
+[[noreturn]] void write_for_ever(const std::filesystem::path& root, unsigned round, int ready) {
   try {
     Store store(root);
     for (unsigned i = 0;; ++i) {
@@ -29,6 +29,7 @@ using testing::IsEmpty;
       put_record(store, text.substr(0, 40), {layer});
       put_image(store, "docker.io/library/r" + std::to_string(round) + ":" + std::to_string(i),
                 put_image_documents(store, {text}));
+      if (i == 0) ::close(ready);
       if (i % 10 == 9) store.sync();
     }
   } catch (const std::exception& error) {
@@ -70,11 +71,16 @@ void expect_everything_whole(Store& store) {
 
 TEST_F(StoreTest, EverythingListedIsWholeAfterAKillAtAnyPoint) {
   std::mt19937 random(20260201);
-  std::uniform_int_distribution<int> milliseconds(5, 120);
+  std::uniform_int_distribution<int> milliseconds(0, 120);
   std::size_t images = 0;
   for (unsigned round = 0; round < 20; ++round) {
+    os::Pipe ready = os::make_pipe();
     const pid_t child = ::fork();
-    if (child == 0) write_for_ever(root(), round);
+    if (child == 0) write_for_ever(root(), round, ready.write_end.release());
+    ::close(ready.write_end.release());
+    // Every other one is killed while it opens, or soon after; the rest while they write.
+    char byte = 0;
+    if (round % 2 == 1) ASSERT_EQ(::read(ready.read_end.get(), &byte, 1), 0);
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds(random)));
     ASSERT_EQ(::kill(child, SIGKILL), 0);
     int status = 0;

@@ -62,6 +62,7 @@ TEST_F(FullDiskTest, ATransactionThatDoesNotFitIsUndoneAndTheNextOneWorks) {
 TEST_F(FullDiskTest, ARootOnAFullDiskSaysSo) {
   close();
   std::filesystem::remove(root() / "kiln.db");
+  std::filesystem::remove(root() / "reserve");
   const std::string filler(64 * 1024, 'x');
   const os::Fd fd = os::open_file(root() / "filler", O_WRONLY | O_CREAT);
   while (::write(fd.get(), filler.data(), filler.size()) > 0) {
