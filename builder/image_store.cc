@@ -131,11 +131,31 @@ asio::awaitable<void> complete_blobs(oci::Manifest manifest,
   co_await os::all_of(std::move(tasks));
 }
 
-asio::awaitable<void> push_named(oci::Descriptor root,
-                                 Reference target,
-                                 registry::CredentialsProvider credentials,
-                                 solver::Listener listener,
-                                 Services::Parts& parts) {
+namespace {
+
+/// The image manifests beneath a root that the store has. Blocks.
+std::vector<oci::Manifest> manifests_of(const store::BlobStore& blobs,
+                                        const oci::Descriptor& root) {
+  const std::string text = blobs.read(root.digest, oci::kMaxDocumentBytes);
+  if (!oci::is_index(root.media_type)) return {oci::parse_manifest(text)};
+  std::vector<oci::Manifest> manifests;
+  for (const oci::Descriptor& child : oci::parse_index(text).manifests) {
+    if (!oci::is_manifest(child.media_type) || !blobs.has(child.digest)) continue;
+    manifests.push_back(oci::parse_manifest(blobs.read(child.digest, oci::kMaxDocumentBytes)));
+  }
+  return manifests;
+}
+
+/// Removes the image's blobs that are not what their names say. Blocks while it reads all of them.
+void drop_damaged_blobs(const store::BlobStore& blobs, const oci::Descriptor& root) {
+  for (const oci::Manifest& manifest : manifests_of(blobs, root)) {
+    static_cast<void>(blobs.is_sound(manifest.config.digest));
+    for (const oci::Descriptor& layer : manifest.layers)
+      static_cast<void>(blobs.is_sound(layer.digest));
+  }
+}
+
+asio::awaitable<image::Origins> known_origins(store::Database& database) {
   auto read = [](store::Tables& tables) {
     image::Origins origins;
     for (const store::LayerRow& layer : tables.layers()) {
@@ -143,17 +163,42 @@ asio::awaitable<void> push_named(oci::Descriptor root,
     }
     return origins;
   };
-  image::Origins origins = co_await parts.store.database().run(read);
+  co_return co_await database.run(read);
+}
+
+}  // namespace
+
+asio::awaitable<void> restore_image(oci::Descriptor root,
+                                    registry::CredentialsProvider credentials,
+                                    solver::Listener listener,
+                                    Services::Parts& parts) {
+  auto read = [&] { return manifests_of(parts.store.blobs(), root); };
+  for (const oci::Manifest& manifest : co_await os::offload(parts.pool, read))
+    co_await parts.layers.restore_blobs(manifest, credentials, listener);
+}
+
+asio::awaitable<void> push_named(oci::Descriptor root,
+                                 Reference target,
+                                 registry::CredentialsProvider credentials,
+                                 solver::Listener listener,
+                                 Services::Parts& parts) {
   const image::PushProgress progress = [listener](std::string_view item, std::uint64_t current,
                                                   std::uint64_t total) {
     listener->progress(item, current, total);
   };
-  try {
-    co_await image::push(parts.store, parts.registry, parts.pool, std::move(root), target,
-                         std::move(origins), credentials, progress);
-  } catch (Error& error) {
-    error.add_context("push " + target.familiar());
-    throw;
+  for (bool again = false;; again = true) {
+    try {
+      co_await restore_image(root, credentials, listener, parts);
+      co_await image::push(parts.store, parts.registry, parts.pool, root, target,
+                           co_await known_origins(parts.store.database()), credentials, progress);
+      co_return;
+    } catch (Error& error) {
+      error.add_context("push " + target.familiar());
+      if (error.code() != Errc::corrupt || again) throw;
+    }
+    // A blob was damaged in the store: what can be had again is sent in a second attempt.
+    auto drop = [&] { drop_damaged_blobs(parts.store.blobs(), root); };
+    co_await os::offload(parts.pool, drop);
   }
 }
 

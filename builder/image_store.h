@@ -31,6 +31,12 @@ boost::asio::awaitable<void> complete_blobs(oci::Manifest manifest,
                                             solver::Listener listener,
                                             Services::Parts& parts);
 
+/// Makes or downloads again what is missing of the image's layer blobs, where the store knows how.
+boost::asio::awaitable<void> restore_image(oci::Descriptor root,
+                                           registry::CredentialsProvider credentials,
+                                           solver::Listener listener,
+                                           Services::Parts& parts);
+
 /// Pushes an image of the store under `target`, with its progress on `listener`.
 boost::asio::awaitable<void> push_named(oci::Descriptor root,
                                         Reference target,

@@ -138,6 +138,8 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
   const auto step = std::make_shared<Step>(caller.events, steps, "saving");
   const auto format =
       request.format == "docker" ? image::ArchiveFormat::docker : image::ArchiveFormat::oci;
+  for (const image::ArchivedImage& image : images)
+    co_await restore_image(image.root, caller.credentials, step, parts);
   co_await write_images(std::move(images), format, std::move(output->second), parts);
   step->done();
   co_return finished;

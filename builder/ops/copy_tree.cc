@@ -168,7 +168,8 @@ class TreeCopier {
     if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
   }
 
-  /// Removes what is in the way of a file; a directory there is an error, unless the copy is laid over it.
+  /// Removes what is in the way of a file; a directory there is an error, unless the copy is laid
+  /// over it.
   void clear_place(int parent, const std::string& name) const {
     if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
     if (errno == EISDIR && !options_.follow_links) {

@@ -32,8 +32,8 @@ class Destination {
   /// directory.
   [[nodiscard]] os::Fd make_directory(std::string_view path, OwnerIds owner);
 
-  /// The same without looking at what is there: a link or file on the way is replaced by a directory, as a
-  /// layer that knows nothing of the ones below would do (COPY --link).
+  /// The same without looking at what is there: a link or file on the way is replaced by a
+  /// directory, as a layer that knows nothing of the ones below would do (COPY --link).
   [[nodiscard]] os::Fd make_directory_over(std::string_view path, OwnerIds owner);
 
   /// What is at `path`, the last link followed too; nullopt when nothing is.

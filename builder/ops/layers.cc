@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <set>
 
 #include "builder/layer/apply_layer.h"
 #include "builder/layer/write_layer.h"
@@ -133,7 +134,7 @@ asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
 
 bool Layers::available(const store::LayerRow& layer) const {
   if (layer.has_snapshot && has_directory(store_.snapshot_path(layer.id))) return true;
-  return layer.blob && (!layer.origin.empty() || store_.blobs().has(*layer.blob));
+  return layer.blob && (!layer.origin.empty() || store_.blobs().has(*layer.blob, layer.blob_bytes));
 }
 
 asio::awaitable<store::LayerRow> Layers::row(store::LayerId layer) {
@@ -175,17 +176,49 @@ asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
         "the snapshot of layer {} is gone and no blob of it exists; build again with --no-cache",
         key_of(layer));
   }
-  co_await fetch({known.media_type, *known.blob, known.blob_bytes, {}, {}}, known.origin,
-                 credentials, listener);
-  auto work = [this, &known](std::stop_token stop) {
-    return unpack(store_, known, std::move(stop));
+  const oci::Descriptor blob{known.media_type, *known.blob, known.blob_bytes, {}, {}};
+  co_await fetch(blob, known.origin, credentials, listener);
+  auto work = [this, &known](std::stop_token stop) -> std::optional<Unpacked> {
+    try {
+      return unpack(store_, known, std::move(stop));
+    } catch (const Error& error) {
+      // A blob that was damaged here is fetched again; one that is wrong by itself stays wrong.
+      if (error.code() != Errc::corrupt || store_.blobs().is_sound(*known.blob)) throw;
+      return std::nullopt;
+    }
   };
-  const Unpacked result = co_await os::offload_cancellable(pool_, work);
+  std::optional<Unpacked> result = co_await os::offload_cancellable(pool_, work);
+  if (!result) {
+    co_await fetch(blob, known.origin, credentials, listener);
+    result = co_await os::offload_cancellable(pool_, work);
+    if (!result) throw Error(Errc::corrupt, "blob {}: damaged again", blob.digest.str());
+  }
   auto keep = [&](store::Tables& tables) {
-    tables.set_layer_snapshot(layer, true, result.disk_bytes);
+    tables.set_layer_snapshot(layer, true, result->disk_bytes);
   };
   co_await store_.database().run(keep);
   co_return true;
+}
+
+asio::awaitable<void> Layers::restore_blobs(oci::Manifest manifest,
+                                            registry::CredentialsProvider credentials,
+                                            solver::Listener listener) {
+  std::set<Digest> missing;
+  for (const oci::Descriptor& layer : manifest.layers) {
+    if (!store_.blobs().has(layer.digest, layer.size_bytes)) missing.insert(layer.digest);
+  }
+  if (missing.empty()) co_return;
+  auto find = [&missing](store::Tables& tables) {
+    std::vector<store::LayerRow> rows;
+    for (store::LayerRow& row : tables.layers()) {
+      if (row.blob && missing.erase(*row.blob) > 0) rows.push_back(std::move(row));
+    }
+    return rows;
+  };
+  std::vector<asio::awaitable<void>> tasks;
+  for (const store::LayerRow& row : co_await store_.database().run(find))
+    tasks.push_back(blob_of_one(row.id, credentials, listener));
+  co_await os::all_of(std::move(tasks));
 }
 
 asio::awaitable<std::vector<store::LayerRow>> Layers::with_blobs(
@@ -199,7 +232,7 @@ asio::awaitable<std::vector<store::LayerRow>> Layers::with_blobs(
   std::vector<store::LayerRow> rows = co_await store_.database().run(read);
   std::vector<asio::awaitable<void>> tasks;
   for (const store::LayerRow& known : rows) {
-    if (!known.blob || !store_.blobs().has(*known.blob)) {
+    if (!known.blob || !store_.blobs().has(*known.blob, known.blob_bytes)) {
       tasks.push_back(blob_of_one(known.id, credentials, listener));
     }
   }
@@ -248,7 +281,7 @@ asio::awaitable<void> Layers::fetch(oci::Descriptor blob,
                                     std::string origin,
                                     registry::CredentialsProvider credentials,
                                     solver::Listener listener) {
-  if (store_.blobs().has(blob.digest)) co_return;
+  if (store_.blobs().has(blob.digest, blob.size_bytes)) co_return;
   if (origin.empty()) {
     throw Error(Errc::corrupt, "blob {} is gone from the store and no registry is known to have it",
                 blob.digest.str());
@@ -263,7 +296,7 @@ asio::awaitable<bool> Layers::fetch_now(oci::Descriptor blob,
                                         std::string origin,
                                         registry::CredentialsProvider credentials,
                                         solver::Listener listener) {
-  if (store_.blobs().has(blob.digest)) co_return true;
+  if (store_.blobs().has(blob.digest, blob.size_bytes)) co_return true;
   const auto attempt = std::make_shared<std::optional<store::BlobWriter>>();
   const registry::OpenSink open = [this, attempt]() -> std::unique_ptr<Sink> {
     attempt->emplace(store_.blobs().writer());

@@ -44,6 +44,12 @@ class Layers {
   boost::asio::awaitable<std::vector<store::LayerRow>> with_blobs(
       solver::Stack stack, registry::CredentialsProvider credentials, solver::Listener listener);
 
+  /// Makes or downloads again what is missing of an image's layer blobs and what the store has a
+  /// layer for; the rest stays missing.
+  boost::asio::awaitable<void> restore_blobs(oci::Manifest manifest,
+                                             registry::CredentialsProvider credentials,
+                                             solver::Listener listener);
+
   /// Downloads a blob unless it is here; verified.
   boost::asio::awaitable<void> fetch(oci::Descriptor blob,
                                      std::string origin,

@@ -40,8 +40,8 @@ class Executor : public std::enable_shared_from_this<Executor> {
 
   /// What a source vertex's key consists of: an image's manifest, the content of selected local
   /// files.
-  virtual boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
-      graph::VertexId vertex, Listener listener) = 0;
+  virtual boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(graph::VertexId vertex,
+                                                                           Listener listener) = 0;
 
   /// The root file system of a source vertex; for local files, which have none of their own, it is
   /// empty.

@@ -119,7 +119,8 @@ asio::awaitable<void> Solver::identify_source(VertexId vertex) {
     void progress(std::string_view, std::uint64_t, std::uint64_t) override {}
   };
   try {
-    states_[vertex].source_parts = co_await executor_->source_parts(vertex, std::make_shared<Silent>());
+    states_[vertex].source_parts =
+        co_await executor_->source_parts(vertex, std::make_shared<Silent>());
   } catch (const Error&) {
     if (!failed_vertex_) failed_vertex_ = vertex;
     throw;
@@ -262,8 +263,8 @@ asio::awaitable<SharedOutcome> run_execution(std::shared_ptr<const Execution> ex
   std::vector<Stack> inputs;
   for (const SharedOutcome& input : execution->inputs)
     inputs.push_back(input->stack);
-  Stack stack = co_await execution->executor->run(execution->vertex, std::move(inputs),
-                                                  execution->broadcast);
+  Stack stack =
+      co_await execution->executor->run(execution->vertex, std::move(inputs), execution->broadcast);
   co_return co_await record(execution,
                             std::make_shared<const Outcome>(std::move(stack), execution->leases));
 }

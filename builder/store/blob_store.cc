@@ -71,7 +71,7 @@ void BlobStore::commit(BlobWriter writer, const Digest& digest) const {
 
 Digest BlobStore::put(std::string_view bytes) const {
   const Digest digest = sha256(bytes);
-  if (size(digest) == bytes.size()) return digest;
+  if (has(digest, bytes.size()) && is_sound(digest)) return digest;
   BlobWriter document = writer();
   document.write(as_bytes(bytes));
   commit(std::move(document), digest);
@@ -96,6 +96,18 @@ std::unique_ptr<Source> BlobStore::open(const Digest& digest) const {
     throw system_error(errno, "open " + file.string());
   }
   return std::make_unique<os::FileSource>(std::move(fd), file.string());
+}
+
+bool BlobStore::is_sound(const Digest& digest) const {
+  if (!has(digest)) return false;
+  struct Nowhere final : Sink {
+    void write(Bytes) override {}
+  } nowhere;
+  HashingSink hashing(nowhere);
+  copy(*open(digest), hashing);
+  if (hashing.digest() == digest) return true;
+  remove(digest);
+  return false;
 }
 
 std::string BlobStore::read(const Digest& digest, std::size_t limit_bytes) const {

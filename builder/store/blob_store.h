@@ -48,12 +48,19 @@ class BlobStore {
   /// bytes (VerifyingSink or HashingSink in front of the writer). An existing blob is kept, unless
   /// its size shows that it is damaged.
   void commit(BlobWriter writer, const Digest& digest) const;
-  /// Stores a small document; returns its digest.
+  /// Stores a small document, in the place of a damaged one too; returns its digest.
   Digest put(std::string_view bytes) const;
 
   /// The size of the blob, nullopt when it is not here.
   [[nodiscard]] std::optional<std::uint64_t> size(const Digest& digest) const;
   [[nodiscard]] bool has(const Digest& digest) const { return size(digest).has_value(); }
+  /// The same, and of its size: a blob that was cut short counts as missing.
+  [[nodiscard]] bool has(const Digest& digest, std::uint64_t size_bytes) const {
+    return size(digest) == size_bytes;
+  }
+  /// Reads and hashes the blob: true when it is here and what its name says; a damaged one is
+  /// removed. For when something has shown that one is wrong.
+  [[nodiscard]] bool is_sound(const Digest& digest) const;
   /// Throws Error{not_found}.
   [[nodiscard]] std::unique_ptr<Source> open(const Digest& digest) const;
   /// A small document, verified against its digest: Error{corrupt} when the file was damaged; then

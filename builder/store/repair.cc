@@ -190,16 +190,34 @@ void check_blob_sizes(Store& store, std::vector<std::string>& notes) {
   }
 }
 
-/// An image is whole when its documents can be read; layers can be fetched or made again.
-bool is_readable(Store& store, const Digest& digest, std::string_view media_type) {
+/// Layers whose blobs can be made or fetched again.
+std::set<Digest> restorable_blobs(Store& store) {
+  std::set<Digest> blobs;
+  for (const LayerRow& row :
+       store.database().run_blocking([](Tables& tables) { return tables.layers(); })) {
+    if (row.blob && (row.has_snapshot || !row.origin.empty())) blobs.insert(*row.blob);
+  }
+  return blobs;
+}
+
+/// An image is whole when its documents are sound and its layers are there, or can be had again.
+bool is_whole(const BlobStore& blobs,
+              const std::set<Digest>& restorable,
+              const Digest& digest,
+              std::string_view media_type) {
   try {
-    const std::string text = store.blobs().read(digest, oci::kMaxDocumentBytes);
-    if (!oci::is_index(media_type)) {
-      return store.blobs().has(oci::parse_manifest(text).config.digest);
+    const std::string text = blobs.read(digest, oci::kMaxDocumentBytes);
+    if (oci::is_index(media_type)) {
+      const oci::Index index = oci::parse_index(text);
+      return std::ranges::all_of(index.manifests, [&](const oci::Descriptor& item) {
+        return !oci::is_manifest(item.media_type) || !blobs.has(item.digest) ||
+               is_whole(blobs, restorable, item.digest, item.media_type);
+      });
     }
-    return std::ranges::all_of(oci::parse_index(text).manifests, [&](const oci::Descriptor& item) {
-      return !oci::is_manifest(item.media_type) || !store.blobs().has(item.digest) ||
-             is_readable(store, item.digest, item.media_type);
+    const oci::Manifest manifest = oci::parse_manifest(text);
+    static_cast<void>(blobs.read(manifest.config.digest, oci::kMaxDocumentBytes));
+    return std::ranges::all_of(manifest.layers, [&](const oci::Descriptor& layer) {
+      return blobs.has(layer.digest, layer.size_bytes) || restorable.contains(layer.digest);
     });
   } catch (const Error& error) {
     if (error.code() == Errc::not_found || error.code() == Errc::corrupt) return false;
@@ -208,11 +226,12 @@ bool is_readable(Store& store, const Digest& digest, std::string_view media_type
 }
 
 void drop_broken_images(Store& store, std::vector<std::string>& notes) {
+  const std::set<Digest> restorable = restorable_blobs(store);
   for (const ImageRow& row :
        store.database().run_blocking([](Tables& tables) { return tables.images(); })) {
-    if (is_readable(store, row.manifest, row.media_type)) continue;
+    if (is_whole(store.blobs(), restorable, row.manifest, row.media_type)) continue;
     store.database().run_blocking([&](Tables& tables) { tables.remove_image(row.reference); });
-    notes.push_back(fmt::format("dropped the image {}: {} or its configuration is damaged or gone",
+    notes.push_back(fmt::format("dropped the image {}: parts of {} are damaged or gone",
                                 row.reference, row.manifest.str()));
   }
 }
@@ -274,7 +293,7 @@ void repair(Store& store, std::vector<std::string>& notes) {
       store.database().run_blocking([&](Tables& tables) { return begin_run(tables, boot); });
   if (!last.same_boot) mend_after_power_cut(store, last, notes);
   drop_snapshots_without_layers(store, notes);
-  if (!last.clean) drop_broken_images(store, notes);
+  drop_broken_images(store, notes);
   // The boot is noted last: a repair that is itself interrupted begins again.
   store.database().run_blocking([&](Tables& tables) {
     tables.set_meta("boot_id", boot);

@@ -1,7 +1,7 @@
 #include "builder/ops/copy_tree.h"
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
