@@ -40,6 +40,7 @@ class Build {
         caller_(caller),
         parts_(parts),
         id_(new_build_id()),
+        lease_(parts.leases),
         log_(parts.store.build_path(id_)),
         to_client_(std::exchange(caller.events, {})) {
     caller_.events = [this](BuildEvent event) {
@@ -277,6 +278,7 @@ class Build {
   Caller& caller_;
   Services::Parts& parts_;
   std::string id_;
+  store::Lease lease_;  // while it lives, pruning spares what was written or found since
   BuildLog log_;
   EventSink to_client_;
   solver::StepCounter steps_;

@@ -78,6 +78,7 @@ std::string describe(const store::BlobStore& blobs, const store::ImageRow& row) 
 
 asio::awaitable<Finished> pull_image(TransferRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
+  const store::Lease lease(parts.leases);  // pruning spares what this finds or writes
   const Reference reference = Reference::parse(request.reference).or_latest();
   const Platform platform =
       request.platform.empty() ? Platform::host() : Platform::parse(request.platform);
@@ -102,6 +103,7 @@ asio::awaitable<Finished> pull_image(TransferRequest request, Caller& caller, Se
 
 asio::awaitable<Finished> push_image(TransferRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
+  const store::Lease lease(parts.leases);  // pruning spares what this finds or writes
   const store::ImageRow row = co_await find_image(request.reference, parts);
   if (row.reference.front() == store::kUnnamed) {
     throw Error(Errc::invalid_input,
@@ -118,6 +120,7 @@ asio::awaitable<Finished> push_image(TransferRequest request, Caller& caller, Se
 
 asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
+  const store::Lease lease(parts.leases);  // pruning spares what this finds or writes
   if (request.format != "oci" && request.format != "docker" && !request.format.empty()) {
     throw Error(Errc::invalid_input, "--format {}: want oci or docker", request.format);
   }
@@ -147,6 +150,7 @@ asio::awaitable<Finished> save_images(SaveRequest request, Caller& caller, Servi
 
 asio::awaitable<Finished> load_images(Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
+  store::Lease lease(parts.leases);  // pruning spares what this finds or writes
   const auto input = caller.descriptors.find(std::string(role::kContext));
   if (input == caller.descriptors.end())
     throw Error(Errc::invalid_input, "the request has no archive descriptor");
@@ -155,7 +159,7 @@ asio::awaitable<Finished> load_images(Caller& caller, Services& services) {
   auto read = [&](std::stop_token stop) {
     return image::read_archive(
         std::make_unique<os::FileSource>(std::move(input->second), "the archive"),
-        parts.store.blobs(), std::move(stop));
+        parts.store.blobs(), std::move(stop), &lease);
   };
   const std::vector<image::ArchivedImage> images =
       co_await os::offload_cancellable(parts.pool, read);
