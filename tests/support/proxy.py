@@ -119,8 +119,11 @@ class Proxy:
         server = http.client.HTTPConnection(self.upstream, timeout=60)
         try:
             # The Host header stays: the registry's Location then leads back here.
-            named = {name: value for name, value in headers.items() if name.lower() not in ("connection",)}
-            server.request(request.method, request.target, body or None, named)
+            server.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                if name.lower() != "connection":
+                    server.putheader(name, value)
+            server.endheaders(body or None)
             answer = server.getresponse()
             request.status = answer.status
             head = f"HTTP/1.1 {answer.status} {answer.reason}\r\n"
