@@ -99,12 +99,18 @@ std::unique_ptr<Source> BlobStore::open(const Digest& digest) const {
 }
 
 bool BlobStore::is_sound(const Digest& digest) const {
-  if (!has(digest)) return false;
+  std::unique_ptr<Source> source;
+  try {
+    source = open(digest);  // not a look first: a collection may remove it in between
+  } catch (const Error& error) {
+    if (error.code() == Errc::not_found) return false;
+    throw;
+  }
   struct Nowhere final : Sink {
     void write(Bytes) override {}
   } nowhere;
   HashingSink hashing(nowhere);
-  copy(*open(digest), hashing);
+  copy(*source, hashing);
   if (hashing.digest() == digest) return true;
   remove(digest);
   return false;
