@@ -7,6 +7,7 @@ Database::Database(const std::filesystem::path& file) : file_(file) {
     tables_ = on_thread([&file] { return std::make_unique<Tables>(file); });
   } catch (Error& error) {
     error.name_full_disk(file.native(), kFreeSpace);
+    error.add_context(file.native());
     throw;
   }
 }
