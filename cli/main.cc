@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "cli/commands/commands.h"
 #include "cli/errors.h"
@@ -92,6 +93,9 @@ int guarded_run(std::vector<std::string> args) {
   try {
     return run(std::move(args));
   } catch (const Interrupted& interrupted) {
+    // A terminal has just echoed ^C: what follows begins on a line of its own.
+    fmt::print(stderr, "{}kiln: cancelled ({})\n", ::isatty(STDERR_FILENO) == 1 ? "\n" : "",
+               ::sigdescr_np(interrupted.signal));
     return 128 + interrupted.signal;
   } catch (const UsageError& error) {
     complain(error);
