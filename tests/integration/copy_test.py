@@ -4,11 +4,9 @@ import gzip
 import io
 import lzma
 import os
-import pathlib
 import stat
 import subprocess
 import tarfile
-import unittest
 
 import kilntest
 
@@ -149,8 +147,7 @@ class SourcesTest(kilntest.SharedDaemonTest):
 
     def test_a_step_that_copies_nothing_changes_nothing(self):
         made = self.built("FROM busybox\nCOPY no-such-* /etc/\n")
-        self.assertEqual(made.names("/etc"), made.names("/etc"))
-        self.assertNotIn("etc", {name.rstrip("/") for name in self.layer(made.reference)} - {"etc"})
+        self.assertEqual(self.layer(made.reference), {})
 
     def test_here_documents_become_files(self):
         made = self.built("FROM busybox\nARG WHO=you\nCOPY <<one <<-\"two\" /docs/\nhello $WHO\none\n\t\traw $WHO\n\ttwo\n"
@@ -201,7 +198,7 @@ class DestinationTest(kilntest.SharedDaemonTest):
     def test_a_layer_holds_only_what_the_step_made(self):
         made = self.built("FROM busybox\nCOPY f /usr/share/f\n", {"f": "F"})
         names = {name.rstrip("/") for name in self.layer(made.reference)}
-        self.assertEqual(names, {"usr", "usr/share", "usr/share/f"} & names | {"usr/share/f"})
+        self.assertIn("usr/share/f", names)
         self.assertLessEqual(names, {"usr", "usr/share", "usr/share/f"})
 
     def test_links_in_the_image_lead_to_places_in_the_image(self):
@@ -305,6 +302,14 @@ class MetadataTest(kilntest.SharedDaemonTest):
         self.assertEqual(entry.pax_headers.get("SCHILY.xattr.user.kiln"), "a\0value")
         entries = {name.rstrip("/"): entry for name, entry in self.layer(made.reference).items()}
         self.assertEqual(entries["t/d"].pax_headers.get("SCHILY.xattr.user.of-directory"), "yes")
+
+    def test_a_changed_xattr_of_a_file_or_a_directory_is_a_change(self):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY tree /t\n", "tree/d/g": "G"})
+        self.build(self.kilnd, context)
+        self.assertEqual(kilntest.ran(self.build(self.kilnd, context)), [])
+        for path in ("tree/d", "tree/d/g"):
+            os.setxattr(context / path, "user.new", b"1")
+            self.assertEqual(kilntest.ran(self.build(self.kilnd, context)), ["COPY tree /t"], path)
 
     def test_special_files_are_kept_and_sockets_left_out(self):
         context = self.context({"tree/f": "F"})

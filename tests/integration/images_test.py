@@ -1,7 +1,6 @@
 """The image store as users see it: names, pushes and pulls, space, and what other tools say of it."""
 import json
 import os
-import pathlib
 import re
 import subprocess
 
@@ -46,6 +45,12 @@ class NamesTest(ImagesTest):
         self.assertEqual(table[0].split(), ["NAME", "DIGEST", "PLATFORM", "CREATED", "SIZE"])
         self.assertIn(digest[7:19], table[1])
         self.assertEqual(self.kiln("images", "-q", "listed:1").out, digest + "\n")
+
+    def test_images_without_a_name_are_listed_and_in_no_ones_way(self):
+        digest = self.make(text="unnamed")
+        self.make("beside", text="beside")
+        self.assertIn(("<none>", digest), [(image["reference"], image["digest"]) for image in self.listed()])
+        self.assertEqual([image["reference"] for image in self.listed("beside")], ["beside:latest"])
 
     def test_a_name_moves_to_the_newest_image(self):
         old = self.make("moving", text="old")

@@ -1,7 +1,6 @@
 """The root file system as a tar, or as files of the caller's."""
 import io
 import os
-import pathlib
 import stat
 import subprocess
 import tarfile

@@ -332,11 +332,18 @@ def strays(daemon):
             found.append(f"process {process.name}: {words!r}")
         if f"{root}/tmp" in mounts:
             found.append(f"mounts of process {process.name}: {words!r}")
-    name = "kiln-" + hashlib.sha256(os.path.realpath(root).encode()).hexdigest()[:12]
-    for hierarchy in (pathlib.Path("/sys/fs/cgroup"), pathlib.Path("/sys/fs/cgroup/unified")):
-        found += [f"cgroup {path.parent}" for path in (hierarchy / name).rglob("cgroup.procs")
-                  if path.parent != hierarchy / name and path.read_text()]
+    for cgroup in step_cgroups(daemon):
+        with contextlib.suppress(OSError):  # removed meanwhile
+            if (cgroup / "cgroup.procs").read_text():
+                found.append(f"cgroup {cgroup}")
     return found
+
+
+def step_cgroups(daemon):
+    """The cgroups of a daemon's steps: none when nothing runs."""
+    name = "kiln-" + hashlib.sha256(os.path.realpath(daemon.root).encode()).hexdigest()[:12]
+    own = [pathlib.Path("/sys/fs/cgroup") / name, pathlib.Path("/sys/fs/cgroup/unified") / name]
+    return [path.parent for top in own for path in top.rglob("cgroup.procs") if path.parent not in own]
 
 
 def steps(result):

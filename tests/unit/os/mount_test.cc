@@ -131,5 +131,16 @@ TEST_F(MountTest, ABusyMountIsNotUnmountedByForce) {
   EXPECT_NO_THROW(mount.unmount());
 }
 
+TEST_F(MountTest, MoreLayersThanTheKernelStacksAreRefusedWithTheNumber) {
+  try {
+    const std::vector<fs::path> lowers(kMaxOverlayLayers + 1, scratch_.path() / "upper");
+    (void)mount_overlay(writable(lowers), target());
+    FAIL() << "nothing thrown";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::invalid_input);
+    EXPECT_THAT(error.what(), testing::HasSubstr("501 layers"));
+  }
+}
+
 }  // namespace
 }  // namespace kiln::os

@@ -25,5 +25,19 @@ TEST(Error, MissingFileIsNotFound) {
   EXPECT_STREQ(system_error(ENOENT, "open /x").what(), "open /x: No such file or directory");
 }
 
+TEST(Error, AFullDiskIsNamedByTheFirstWhoKnowsIt) {
+  Error error = system_error(ENOSPC, "write x");
+  error.name_full_disk("/var/lib/kiln", "free some");
+  error.name_full_disk("/elsewhere", "free more");
+  EXPECT_STREQ(error.what(),
+               "write x: No space left on device; the disk of /var/lib/kiln is full: free some");
+}
+
+TEST(Error, OtherFailuresNameNoDisk) {
+  Error error = system_error(EIO, "write x");
+  error.name_full_disk("/var/lib/kiln", "free some");
+  EXPECT_STREQ(error.what(), "write x: Input/output error");
+}
+
 }  // namespace
 }  // namespace kiln

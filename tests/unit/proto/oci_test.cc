@@ -111,6 +111,18 @@ TEST(MediaTypes, OfDockerCountAsThoseOfOci) {
   EXPECT_TRUE(is_manifest(kManifest) && is_manifest(kDockerManifest));
   EXPECT_TRUE(is_index(kIndex) && is_index(kDockerManifestList));
   EXPECT_FALSE(is_manifest(kIndex) || is_index(kManifest) || is_manifest(""));
+  for (const std::string_view layer :
+       {kLayer, kLayerGzip, kLayerZstd, kDockerLayerGzip,
+        std::string_view("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+        std::string_view("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd")}) {
+    EXPECT_TRUE(is_layer(layer)) << layer;
+  }
+  for (const std::string_view other :
+       {kConfig, std::string_view("application/vnd.oci.image.layer.v1.tar+gzip+encrypted"),
+        std::string_view("application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+        std::string_view("")}) {
+    EXPECT_FALSE(is_layer(other)) << other;
+  }
 }
 
 }  // namespace

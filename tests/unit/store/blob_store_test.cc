@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proto/error.h"
 #include "tests/unit/store/store_fixture.h"
@@ -105,6 +106,30 @@ TEST_F(BlobStoreTest, OthersMayReadBlobsButNotWriteThem) {
   struct stat status{};
   ASSERT_EQ(::stat(blobs_.path(blobs_.put("x")).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777U, 0644U);
+}
+
+TEST_F(BlobStoreTest, ADamagedBlobOfTheSameSizeIsFoundByReadingItAndRemoved) {
+  const Digest digest = blobs_.put("0123456789");
+  EXPECT_TRUE(blobs_.is_sound(digest));
+  os::write_file(blobs_.path(digest), "0123456780");
+  EXPECT_TRUE(blobs_.has(digest, 10));
+  EXPECT_FALSE(blobs_.is_sound(digest));
+  EXPECT_FALSE(blobs_.has(digest));
+  EXPECT_FALSE(blobs_.is_sound(digest));
+}
+
+TEST_F(BlobStoreTest, ADocumentTakesThePlaceOfADamagedOne) {
+  const Digest digest = blobs_.put("0123456789");
+  os::write_file(blobs_.path(digest), "0123456780");
+  EXPECT_EQ(blobs_.put("0123456789"), digest);
+  EXPECT_EQ(blobs_.read(digest, 10), "0123456789");
+}
+
+TEST_F(BlobStoreTest, ABlobThatWasCutShortIsNotThere) {
+  const Digest digest = blobs_.put("0123456789");
+  ASSERT_EQ(::truncate(blobs_.path(digest).c_str(), 4), 0);
+  EXPECT_TRUE(blobs_.has(digest));
+  EXPECT_FALSE(blobs_.has(digest, 10));
 }
 
 }  // namespace
