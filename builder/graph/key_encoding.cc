@@ -5,7 +5,8 @@
 //   length   = 8 bytes, little endian
 //
 // A list field gives one part an element, in order. An optional field that is absent gives none.
-// Paths of a LocalSource are not here: what they select is, as content, added by who reads it.
+// What a LocalSource selects, the content of an HttpSource and the commit of a GitSource are not
+// here: who reads them adds them.
 #include "builder/graph/key_encoding.h"
 
 #include <fmt/format.h>
@@ -107,6 +108,33 @@ void encode(Parts& parts, const TmpfsMount& mount, const std::string& name) {
   parts.add(name + " size", std::to_string(mount.size_bytes));
 }
 
+/// Neither the id nor how it is shared: they decide what is in the directory, which is no part of a
+/// key.
+void encode(Parts& parts, const CacheMount& mount, const std::string& name) {
+  parts.add(name, "cache");
+  parts.add(name + " target", mount.target);
+  parts.add(name + " read only", mount.read_only);
+}
+
+void encode(Parts& parts, const SecretMount& mount, const std::string& name) {
+  parts.add(name, "secret");
+  parts.add(name + " id", mount.id);
+  parts.add(name + " target", mount.target);
+  parts.add(name + " variable", mount.variable);
+  parts.add(name + " required", mount.required);
+  parts.add(name + " mode", fmt::format("{:o}", mount.mode));
+  parts.add(name + " owner", fmt::format("{}:{}", mount.uid, mount.gid));
+}
+
+void encode(Parts& parts, const SshMount& mount, const std::string& name) {
+  parts.add(name, "ssh");
+  parts.add(name + " id", mount.id);
+  parts.add(name + " target", mount.target);
+  parts.add(name + " required", mount.required);
+  parts.add(name + " mode", fmt::format("{:o}", mount.mode));
+  parts.add(name + " owner", fmt::format("{}:{}", mount.uid, mount.gid));
+}
+
 void encode(Parts& parts, const ImageSource& source) {
   parts.add("op", "image");
   parts.add("manifest", source.manifest.str());
@@ -115,6 +143,18 @@ void encode(Parts& parts, const ImageSource& source) {
 
 void encode(Parts& parts, const LocalSource&) {
   parts.add("op", "local");
+}
+
+void encode(Parts& parts, const HttpSource&) {
+  parts.add("op", "http");
+}
+
+void encode(Parts& parts, const GitSource& source) {
+  parts.add("op", "git");
+  parts.add("subdir", source.subdir);
+  parts.add("keep git dir", source.keep_git_dir);
+  parts.add("skip submodules", source.skip_submodules);
+  parts.add("commit times", source.commit_times);
 }
 
 void encode(Parts& parts, const SourceOp& op, const Platform&) {

@@ -33,7 +33,25 @@ struct LocalSource {
   std::vector<std::string> exclude;  ///< ignore patterns (pattern.h), .dockerignore's first
 };
 
-using SourceOp = std::variant<ImageSource, LocalSource>;
+/// A file from a web server. Its key is the file's content, name and date.
+struct HttpSource {
+  std::string url;                 ///< without a fragment
+  std::string file_name;           ///< "": of Content-Disposition, else of the URL
+  std::optional<Digest> checksum;  ///< what the content must be
+};
+
+/// The tree of a commit. Its key is the commit, and what is taken of it.
+struct GitSource {
+  std::string remote;         ///< as git takes it: a URL, or host:path
+  std::string ref;            ///< branch, tag or commit; "" is the remote's HEAD
+  std::string subdir;         ///< "" is the whole tree
+  std::string checksum;       ///< a commit or its beginning that `ref` must be; "" is any
+  bool keep_git_dir = false;  ///< .git stays in the tree
+  bool skip_submodules = false;
+  bool commit_times = false;  ///< files have the commit's date instead of the checkout's
+};
+
+using SourceOp = std::variant<ImageSource, LocalSource, HttpSource, GitSource>;
 
 /// How /etc/resolv.conf, sockets and interfaces look like to a command.
 enum class Network { standard = 1, host = 2, none = 3 };
@@ -49,7 +67,43 @@ struct TmpfsMount {
   std::string target;
   std::uint64_t size_bytes = 0;  ///< 0 is unlimited
 };
-using ExecMount = std::variant<BindMount, TmpfsMount>;
+
+/// A directory that outlives the build; what is in it is never in the key.
+struct CacheMount {
+  enum class Sharing { shared = 1, isolated = 2, locked = 3 };  ///< isolated is "private"
+  std::string id;                                               ///< with its namespace
+  std::string target;
+  Sharing sharing = Sharing::shared;
+  std::optional<std::size_t> input;  ///< index into the vertex's inputs: what a new one begins with
+  std::string source = "/";          ///< path inside that input
+  bool read_only = false;
+  std::uint32_t mode = 0755;  ///< of a new one, and its owner
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+/// A secret of the client as a file, a variable, or both; its value is never in the key.
+struct SecretMount {
+  std::string id;
+  std::string target;     ///< "": no file
+  std::string variable;   ///< "": no variable
+  bool required = false;  ///< false: without it there is no mount
+  std::uint32_t mode = 0400;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+/// The client's SSH agent as a socket.
+struct SshMount {
+  std::string id = "default";
+  std::string target;
+  bool required = false;
+  std::uint32_t mode = 0600;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+
+using ExecMount = std::variant<BindMount, TmpfsMount, CacheMount, SecretMount, SshMount>;
 
 struct Ulimit {
   std::string name;  ///< "nofile"
