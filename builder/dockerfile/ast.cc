@@ -22,6 +22,12 @@ const Flag* Instruction::flag(std::string_view name) const {
   return found == flags.end() ? nullptr : &*found;
 }
 
+const MountField* MountFlag::field(std::string_view key) const {
+  const auto found = std::find_if(fields.rbegin(), fields.rend(),
+                                  [&](const MountField& field) { return field.key == key; });
+  return found == fields.rend() ? nullptr : &*found;
+}
+
 std::size_t Instruction::source_offset(std::size_t offset) const {
   auto after = std::ranges::upper_bound(segments, offset, {}, &Segment::begin);
   if (after == segments.begin()) return 0;

@@ -71,8 +71,24 @@ struct CommandLine {
   std::size_t offset = 0;
   std::vector<Heredoc> heredocs;  ///< RUN only
 };
+
+/// A "key=value" or "key" of RUN --mount; variables are still in the value.
+struct MountField {
+  std::string key;                   ///< lower case
+  std::optional<std::string> value;  ///< nullopt: no '='
+  std::size_t offset = 0;            ///< in Instruction::text
+};
+struct MountFlag {
+  std::vector<MountField> fields;
+  std::size_t offset = 0;  ///< of the flag in Instruction::text
+
+  /// The last field of that name, which is the one that counts, or nullptr.
+  [[nodiscard]] const MountField* field(std::string_view key) const;
+};
+
 struct Run {
   CommandLine command;
+  std::vector<MountFlag> mounts;  ///< in the order that they are written
 };
 struct Cmd {
   CommandLine command;

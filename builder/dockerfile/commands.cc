@@ -156,7 +156,7 @@ Command parse_run(const RawInstruction& raw) {
   check_choice(raw.instruction, "security", {"sandbox", "insecure"});
   CommandLine line = command_line(raw);
   if (line.exec_form && line.words.empty()) throw Mistake("RUN requires a command");
-  return Run{std::move(line)};
+  return Run{std::move(line), {}};
 }
 Command parse_cmd(const RawInstruction& raw) {
   check_flags(raw.instruction, {});

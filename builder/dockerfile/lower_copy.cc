@@ -71,7 +71,7 @@ void lint_ignored(StageBuilder& builder,
 
 Names expand_sources(StageBuilder& builder, const Copy& copy) {
   Names names;
-  const bool from_context = builder.step().origin.kind == Origin::Kind::context;
+  const bool from_context = builder.step().origins[0].kind == Origin::Kind::context;
   for (const Token& token : copy.sources) {
     const std::string source = builder.expand_word(token);
     refuse_remote(copy, source, token.offset);
@@ -140,33 +140,6 @@ graph::MkfileAction document_action(StageBuilder& builder,
   return action;
 }
 
-/// The vertex that the sources are in.
-graph::VertexId origin_vertex(StageBuilder& builder, const std::vector<std::string>& sources) {
-  const Origin& origin = builder.step().origin;
-  LoweringContext& context = builder.context();
-  switch (origin.kind) {
-    case Origin::Kind::stage:
-      if (origin.stage >= builder.stage().index) {
-        throw Mistake(fmt::format("cannot copy from stage \"{}\", it needs to be defined before "
-                                  "current stage \"{}\"",
-                                  *builder.instruction().flag("from")->value,
-                                  builder.stage().label()))
-            .at(builder.instruction().flag("from")->offset);
-      }
-      return context.states[origin.stage].file_system;
-    case Origin::Kind::image:
-      return context.image_vertex(*origin.image, "FROM ");
-    case Origin::Kind::scratch:
-      return context.scratch_vertex(builder.stage().platform);
-    case Origin::Kind::context:
-      break;
-  }
-  graph::LocalSource local{"context", {}, builder.options().context_ignore};
-  const bool all = std::ranges::find(sources, ".") != sources.end();
-  if (!all) local.include = sources;
-  return builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context");
-}
-
 }  // namespace
 
 void lower_copy(StageBuilder& builder, const Copy& copy) {
@@ -192,7 +165,8 @@ void lower_copy(StageBuilder& builder, const Copy& copy) {
   op.made_time = builder.made_time();
   std::vector<graph::VertexId> inputs;
   if (!names.sources.empty()) {
-    inputs.push_back(origin_vertex(builder, names.sources));
+    const Origin& origin = builder.step().origins[0];
+    inputs.push_back(origin_vertex(builder, origin, "copy", names.sources));
     op.actions.emplace_back(copy_action(builder, copy, attributes, std::move(names.sources)));
   }
   for (const Heredoc& document : copy.documents)

@@ -111,6 +111,13 @@ class StageBuilder {
   int step_total_ = 0;
 };
 
+/// The vertex that has what a step of the builder takes from `origin`: of a context just `sources`
+/// (as LocalSource::include has them; "." is all). `verb` says in messages what the step does.
+[[nodiscard]] graph::VertexId origin_vertex(StageBuilder& builder,
+                                            const Origin& origin,
+                                            std::string_view verb,
+                                            const std::vector<std::string>& sources);
+
 void lower_run(StageBuilder& builder, const Run& run);
 void lower_copy(StageBuilder& builder, const Copy& copy);
 void lower_workdir(StageBuilder& builder, const Workdir& workdir);

@@ -7,6 +7,7 @@
 #include "builder/dockerfile/expand.h"
 #include "builder/dockerfile/globals.h"
 #include "builder/dockerfile/mistake.h"
+#include "builder/dockerfile/origins.h"
 #include "builder/dockerfile/stages_lint.h"
 #include "builder/dockerfile/suggest.h"
 #include "builder/dockerfile/text.h"
@@ -39,16 +40,12 @@ class Planner {
     lint_default_arguments(ast_, options_, linter_);
     for (Stage& stage : plan_.stages) {
       for (Step& step : stage.steps)
-        resolve_origin(stage, step);
+        resolve_origins({ast_, options_, plan_}, stage, step);
     }
-    check_cycles();
+    check_cycles(ast_, plan_);
     plan_.target = find_target();
-    const auto has_image = [](const Stage& stage) {
-      return std::ranges::any_of(
-          stage.steps, [](const Step& step) { return step.origin.kind == Origin::Kind::image; });
-    };
     plan_.shows_stage_names =
-        plan_.stages.size() > 1 || std::ranges::any_of(plan_.stages, has_image);
+        plan_.stages.size() > 1 || std::ranges::any_of(plan_.stages, has_other_origins);
     do {
       need(plan_.target);
     } while (add_triggers());
@@ -98,7 +95,7 @@ class Planner {
     if (platform && !platform->value->empty()) {
       stage.platform = platform_of(instruction, from, *platform);
     }
-    stage.base_stage = find_stage(stage.base);
+    stage.base_stage = find_stage(plan_, stage.base);
     if (stage.base_stage) {
       stage.platform = plan_.stages[*stage.base_stage].platform;
     } else if (stage.base == "scratch") {
@@ -139,96 +136,10 @@ class Planner {
     }
   }
 
-  /// The last stage so far of that name: a later one hides an earlier one.
-  [[nodiscard]] std::optional<std::size_t> find_stage(std::string_view name) const {
-    const std::string folded = lower(name);
-    for (std::size_t i = plan_.stages.size(); i-- > 0;) {
-      if (plan_.stages[i].name == folded) return i;
-    }
-    return std::nullopt;
-  }
-
-  void resolve_origin(const Stage& stage, Step& step) {
-    const Instruction& instruction = *step.instruction;
-    const auto* copy = std::get_if<Copy>(&instruction.command);
-    const Flag* from = copy ? instruction.flag("from") : nullptr;
-    if (!from || from->value->empty()) return;
-    try {
-      step.origin = origin_of(*from->value, step.is_trigger ? *stage.instruction : instruction);
-    } catch (Mistake& mistake) {
-      mistake.set_offset(from->offset);
-      fail(ast_.source, instruction, mistake, step.is_trigger ? stage.instruction : nullptr);
-    }
-  }
-
-  Origin origin_of(const std::string& from, const Instruction& place) {
-    if (expand(from, Environment(), {.escape = ast_.escape}).text != from) {
-      throw Mistake("variable expansion is not supported for --from",
-                    "define a new stage with FROM using ARG from global scope");
-    }
-    int index = 0;
-    const auto [end, error] = std::from_chars(from.data(), from.data() + from.size(), index);
-    if (error == std::errc{} && end == from.data() + from.size()) {
-      if (index < 0 || static_cast<std::size_t>(index) >= plan_.stages.size()) {
-        throw Mistake(fmt::format("invalid stage index {}", index),
-                      fmt::format("there are {} stages, counted from 0", plan_.stages.size()));
-      }
-      return {Origin::Kind::stage, static_cast<std::size_t>(index), std::nullopt};
-    }
-    if (const auto stage = find_stage(from)) return {Origin::Kind::stage, *stage, std::nullopt};
-    if (from == "scratch") return {Origin::Kind::scratch, 0, std::nullopt};
-    Origin origin{Origin::Kind::image, 0, std::nullopt};
-    origin.image = image_need(from, options_.target_platform, place, false);
-    return origin;
-  }
-
-  ImageNeed image_need(const std::string& text,
-                       const Platform& platform,
-                       const Instruction& place,
-                       bool needs_config) const {
-    try {
-      return {Reference::parse(text).or_latest(), platform, text, place.range, needs_config};
-    } catch (const Error& error) {
-      std::vector<std::string> names;
-      for (const Stage& stage : plan_.stages) {
-        if (!stage.name.empty()) names.push_back(stage.name);
-      }
-      throw Mistake(error.what(), did_you_mean(text, names));
-    }
-  }
-
-  /// A stage may only copy from earlier ones; copying in a circle is worth saying so.
-  void check_cycles() {
-    for (const Stage& stage : plan_.stages) {
-      for (const Step& step : stage.steps) {
-        if (step.origin.kind != Origin::Kind::stage) continue;
-        std::vector<bool> seen(plan_.stages.size());
-        if (step.origin.stage == stage.index || reaches(step.origin.stage, stage.index, seen)) {
-          const Flag* from = step.instruction->flag("from");
-          fail(ast_.source, *step.instruction,
-               Mistake(fmt::format("circular dependency detected on stage: {}", stage.label()))
-                   .at(from->offset));
-        }
-      }
-    }
-  }
-
-  // NOLINTNEXTLINE(misc-no-recursion): as deep as there are stages that copy from each other
-  [[nodiscard]] bool reaches(std::size_t from, std::size_t goal, std::vector<bool>& seen) const {
-    if (seen[from]) return false;
-    seen[from] = true;
-    const Stage& stage = plan_.stages[from];
-    const auto leads = [&](std::size_t next) { return next == goal || reaches(next, goal, seen); };
-    if (stage.base_stage && leads(*stage.base_stage)) return true;
-    return std::ranges::any_of(stage.steps, [&](const Step& step) {
-      return step.origin.kind == Origin::Kind::stage && leads(step.origin.stage);
-    });
-  }
-
   [[nodiscard]] std::size_t find_target() const {
     const std::string& target = options_.target;
     if (target.empty()) return plan_.stages.size() - 1;
-    if (const auto stage = find_stage(target)) return *stage;
+    if (const auto stage = find_stage(plan_, target)) return *stage;
     std::size_t index = 0;
     const auto [end, error] = std::from_chars(target.data(), target.data() + target.size(), index);
     if (error == std::errc{} && end == target.data() + target.size() &&
@@ -260,11 +171,13 @@ class Planner {
       if (stage.base_stage) want(*stage.base_stage);
       if (!stage.base_stage && !stage.is_scratch && !stage.base_image) {
         stage.base_image = of_instruction(ast_.source, *stage.instruction, [&] {
-          return image_need(stage.base, stage.platform, *stage.instruction, true);
+          return image_need(plan_, stage.base, stage.platform, *stage.instruction, true);
         });
       }
       for (const Step& step : stage.steps) {
-        if (step.origin.kind == Origin::Kind::stage) want(step.origin.stage);
+        for (const Origin& origin : step.origins) {
+          if (origin.kind == Origin::Kind::stage) want(origin.stage);
+        }
       }
     }
   }
@@ -313,7 +226,7 @@ class Planner {
     }
     plan_.triggers.push_back(ast);
     Step step{&ast->instructions[1], true, {}};
-    resolve_origin(stage, step);
+    resolve_origins({ast_, options_, plan_}, stage, step);
     return step;
   }
 
@@ -331,7 +244,9 @@ class Planner {
       if (!stage.needed) continue;
       if (stage.base_image) add(*stage.base_image);
       for (const Step& step : stage.steps) {
-        if (step.origin.image) add(*step.origin.image);
+        for (const Origin& origin : step.origins) {
+          if (origin.image) add(*origin.image);
+        }
       }
     }
   }

@@ -16,19 +16,22 @@
 
 namespace kiln::dockerfile {
 
-/// Where a COPY takes its files from.
+/// Where a COPY, or a mount of a RUN, takes its files from.
 struct Origin {
   enum class Kind { context, stage, image, scratch };
   Kind kind = Kind::context;
   std::size_t stage = 0;
   std::optional<ImageNeed> image;
+  std::string text;        ///< as `from` has it, "" when it is not given
+  std::size_t offset = 0;  ///< of `from` in the instruction's text
 };
 
 /// An instruction of a stage.
 struct Step {
   const Instruction* instruction = nullptr;
   bool is_trigger = false;  ///< it came with the base by ONBUILD
-  Origin origin;            ///< of a COPY
+  /// Of a COPY or ADD the one; of a RUN one for each of Run::mounts, in their order.
+  std::vector<Origin> origins;
 };
 
 struct Stage {

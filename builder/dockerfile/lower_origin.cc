@@ -1,0 +1,36 @@
+// The vertices that COPY, ADD and the mounts of RUN take files from.
+#include <algorithm>
+
+#include "builder/dockerfile/mistake.h"
+#include "builder/dockerfile/stage_builder.h"
+
+namespace kiln::dockerfile {
+
+graph::VertexId origin_vertex(StageBuilder& builder,
+                              const Origin& origin,
+                              std::string_view verb,
+                              const std::vector<std::string>& sources) {
+  LoweringContext& context = builder.context();
+  switch (origin.kind) {
+    case Origin::Kind::stage:
+      if (origin.stage >= builder.stage().index) {
+        throw Mistake(fmt::format("cannot {} from stage \"{}\", it needs to be defined before "
+                                  "current stage \"{}\"",
+                                  verb, origin.text, builder.stage().label()))
+            .at(origin.offset);
+      }
+      return context.states[origin.stage].file_system;
+    case Origin::Kind::image:
+      return context.image_vertex(*origin.image, "FROM ");
+    case Origin::Kind::scratch:
+      return context.scratch_vertex(builder.stage().platform);
+    case Origin::Kind::context:
+      break;
+  }
+  graph::LocalSource local{"context", {}, builder.options().context_ignore};
+  const bool all = std::ranges::find(sources, ".") != sources.end();
+  if (!all) local.include = sources;
+  return builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context");
+}
+
+}  // namespace kiln::dockerfile
