@@ -15,16 +15,20 @@ with extended attributes as NAME="value", and the modification time as @SECONDS 
 import hashlib
 import io
 import json
+import platform
 import tarfile
 
 COMMENT = "buildkit.dockerfile.v0"
 INLINE_BYTES = 300
+NATIVE = {"x86_64": "linux/amd64", "aarch64": "linux/arm64"}.get(platform.machine())
 
 
 class Image:
     def __init__(self, path):
         with tarfile.open(path) as archive:
-            files = {member.name: archive.extractfile(member).read() for member in archive if member.isfile()}
+            # `docker save` names a layer that it has already as a link to it.
+            files = {member.name: archive.extractfile(member).read() for member in archive
+                     if member.isfile() or member.issym()}
         if "index.json" in files:
             self.config, layers = _of_layout(files)
         else:
@@ -48,9 +52,13 @@ class Image:
         history = [("" if entry.get("empty_layer") else "layer: ") + entry.get("created_by", "")
                    for entry in self.history()]
         config = {key: value for key, value in (self.config.get("config") or {}).items() if value not in (None, "", [], {}, False)}
-        platform = "/".join(filter(None, (self.config.get(key) for key in ("os", "architecture", "variant"))))
-        return {"config": config, "history": history, "platform": platform,
-                **({"author": self.config["author"]} if self.config.get("author") else {})}
+        own = {"config": config, "history": history}
+        where = "/".join(filter(None, (self.config.get(key) for key in ("os", "architecture", "variant"))))
+        if where != NATIVE:
+            own["platform"] = where
+        if self.config.get("author"):
+            own["author"] = self.config["author"]
+        return own
 
     def tree(self, times):
         old, new = _lines(self.below, times), _lines(self.above, times)
