@@ -112,8 +112,9 @@ class Build {
   }
 
   asio::awaitable<BuildInputs> load() {
+    const std::string& name = request_.dockerfile_name;
     Step step(caller_.events, steps_,
-              "[internal] load build definition from " + request_.dockerfile_name);
+              "[internal] load build definition from " + (name.empty() ? "Dockerfile" : name));
     BuildInputs inputs = co_await read_inputs(request_, caller_, parts_);
     step.done();
     co_return inputs;

@@ -1,13 +1,9 @@
 #include "builder/prepare.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 
-#include "builder/dockerfile/dockerignore.h"
+#include "builder/build_context.h"
 #include "builder/ops/image_source.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
@@ -17,39 +13,6 @@ namespace kiln {
 namespace asio = boost::asio;
 
 namespace {
-
-constexpr std::size_t kMaxDockerfileBytes = 16 * 1024 * 1024;
-constexpr std::size_t kMaxIgnoreBytes = 4 * 1024 * 1024;
-
-os::Fd take_descriptor(Caller& caller, std::string_view role) {
-  const auto found = caller.descriptors.find(std::string(role));
-  return found == caller.descriptors.end() ? os::Fd() : std::move(found->second);
-}
-
-/// The whole of a regular file: a pipe would hold up the pool until somebody writes to it.
-std::string read_regular(const os::Fd& file, const std::string& name, std::size_t limit_bytes) {
-  struct stat status{};
-  if (::fstat(file.get(), &status) != 0) throw system_error(errno, "stat " + name);
-  if (!S_ISREG(status.st_mode)) throw Error(Errc::invalid_input, "{}: not a regular file", name);
-  return os::read_all(file.get(), name, limit_bytes);
-}
-
-/// The patterns of <Dockerfile>.dockerignore where the client found one, else of the context's own.
-std::vector<std::string> read_ignore(const os::Fd& beside_dockerfile,
-                                     const ops::ClientDirectory& context,
-                                     const std::string& dockerfile_name) {
-  if (beside_dockerfile) {
-    const std::string name = dockerfile_name + ".dockerignore";
-    return dockerfile::parse_ignore_file(name,
-                                         read_regular(beside_dockerfile, name, kMaxIgnoreBytes));
-  }
-  const os::ActAs as_peer(context.peer);
-  const std::optional<os::Fd> file =
-      context.root.try_open_at(".dockerignore", O_RDONLY | O_NONBLOCK, os::Links::beneath);
-  if (!file) return {};
-  return dockerfile::parse_ignore_file(".dockerignore",
-                                       read_regular(*file, ".dockerignore", kMaxIgnoreBytes));
-}
 
 graph::Network to_network(std::string_view name, std::string_view flag) {
   if (name == "default") return graph::Network::standard;
@@ -101,18 +64,13 @@ asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
 asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                          Caller& caller,
                                          Services::Parts& parts) {
-  os::Fd dockerfile = take_descriptor(caller, role::kDockerfile);
-  os::Fd context = take_descriptor(caller, role::kContext);
-  const os::Fd ignore = take_descriptor(caller, role::kDockerignore);
-  if (!dockerfile) throw Error(Errc::invalid_input, "the request has no Dockerfile descriptor");
-  if (!context) throw Error(Errc::invalid_input, "the request has no context descriptor");
-  const auto directory = std::make_shared<const ops::ClientDirectory>(
-      os::Dir(std::move(context)), caller.peer, "the build context " + request.context_name);
+  const BuildContext context = co_await open_context(request.context_name, caller, parts);
   auto read = [&] {
-    std::string text = read_regular(dockerfile, request.dockerfile_name, kMaxDockerfileBytes);
-    return BuildInputs{dockerfile::Document::parse(request.dockerfile_name, std::move(text)),
-                       read_ignore(ignore, *directory, request.dockerfile_name),
-                       {{{"context", directory}}, caller.credentials}};
+    DockerfileText file = read_dockerfile(context, request.dockerfile_name, caller);
+    std::vector<std::string> ignore = read_ignore(context, file.name, caller);
+    return BuildInputs{dockerfile::Document::parse(file.name, std::move(file.text)),
+                       std::move(ignore),
+                       {{{"context", context.directory}}, caller.credentials}};
   };
   co_return co_await os::offload(parts.pool, read);
 }

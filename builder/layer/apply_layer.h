@@ -45,6 +45,13 @@ struct UnpackOptions {
 /// bzip2, xz or zstd (what ADD unpacks). Reads from the start of `fd` and rewinds it.
 [[nodiscard]] bool is_archive(int fd);
 
+/// How much of a stream begins_archive wants to see: all of it when there is less.
+inline constexpr std::size_t kArchiveHeadBytes = 512;
+
+/// True when a stream that begins so is meant to be an archive: compressed in a way that archives
+/// are, or a tar. Unlike is_archive it takes the compressed bytes at their word.
+[[nodiscard]] bool begins_archive(Bytes head);
+
 /// Unpacks an archive into the directory `destination` of a mounted root file system: existing
 /// links are resolved as inside `root`, nothing leaves it; ".wh." names have no meaning here.
 void unpack_archive(std::unique_ptr<Source> archive,

@@ -61,8 +61,20 @@ bool is_zstd(std::string_view head) {
          head.substr(1, 3) == "\x2a\x4d\x18";
 }
 
+bool is_gzip(std::string_view head) {
+  return head.starts_with("\x1f\x8b");
+}
+
 bool is_bzip2(std::string_view head) {
   return head.size() >= 4 && head.starts_with("BZh") && head[3] >= '1' && head[3] <= '9';
+}
+
+bool is_xz(std::string_view head) {
+  constexpr std::string_view kMagic(
+      "\xfd"
+      "7zXZ\0",
+      6);
+  return head.starts_with(kMagic);
 }
 
 }  // namespace
@@ -82,14 +94,14 @@ std::unique_ptr<Sink> make_compressor(Compression compression, Sink& next, int t
 std::unique_ptr<Source> make_decompressor(std::unique_ptr<Source> compressed, bool archives) {
   auto source = std::make_unique<PeekedSource>(std::move(compressed));
   const std::string_view head = source->head();
-  if (head.starts_with("\x1f\x8b")) return make_gzip_source(std::move(source));
+  if (is_gzip(head)) return make_gzip_source(std::move(source));
   if (is_zstd(head)) return make_zstd_source(std::move(source));
-  if (archives && (is_bzip2(head) || head == std::string_view("\xfd"
-                                                              "7zXZ\0",
-                                                              6))) {
-    return make_libarchive_source(std::move(source));
-  }
+  if (archives && (is_bzip2(head) || is_xz(head))) return make_libarchive_source(std::move(source));
   return source;
+}
+
+bool is_compressed(std::string_view head) {
+  return is_gzip(head) || is_zstd(head) || is_bzip2(head) || is_xz(head);
 }
 
 std::string_view layer_media_type(Compression compression) {

@@ -25,6 +25,9 @@ enum class Compression { none = 0, gzip = 1, zstd = 2 };
 [[nodiscard]] std::unique_ptr<Source> make_decompressor(std::unique_ptr<Source> compressed,
                                                         bool archives);
 
+/// Whether a stream that begins so is one that make_decompressor uncompresses for archives.
+[[nodiscard]] bool is_compressed(std::string_view head);
+
 /// The OCI media type of a layer so compressed.
 [[nodiscard]] std::string_view layer_media_type(Compression compression);
 

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -16,7 +17,7 @@ namespace kiln::layer {
 
 namespace {
 
-constexpr std::size_t kHeaderBytes = 512;
+constexpr std::size_t kHeaderBytes = kArchiveHeadBytes;
 constexpr std::size_t kSumOffset = 148;
 constexpr std::size_t kSumBytes = 8;
 
@@ -92,6 +93,15 @@ bool is_archive(int fd) {
     throw;
   }
   return is_tar_header(header);
+}
+
+bool begins_archive(Bytes head) {
+  if (is_compressed(as_text(head))) return true;
+  Header header{};
+  if (head.size() < header.size()) return false;
+  std::ranges::copy(head.first(header.size()), header.begin());
+  // An archive without members begins with its end, a block of zeros.
+  return is_tar_header(header) || header == Header{};
 }
 
 void unpack_archive(std::unique_ptr<Source> archive,

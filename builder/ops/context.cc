@@ -126,6 +126,7 @@ asio::awaitable<void> hash_missing(const ContextSelection& selection,
   }
   co_await os::all_of(std::move(tasks));
 
+  if (selection.directory->is_ours) co_return;
   std::vector<store::FileDigestRow> rows;
   for (const std::size_t i : missing) {
     if (is_racy(files.entries[i]->status, started_ns)) continue;
@@ -135,13 +136,16 @@ asio::awaitable<void> hash_missing(const ContextSelection& selection,
   if (!rows.empty()) co_await database.run(keep);
 }
 
-/// One line an entry: what of it an image would show, but for owner and time.
+/// One line an entry: what of it an image would show, but for the time, and for the owner where
+/// copies do not keep it.
 void describe(const TreeEntry& entry,
               const std::string& name,
               const std::optional<Digest>& digest,
+              bool with_owner,
               Sha256& sha) {
   const struct stat& status = entry.status;
   std::string line = fmt::format("{}:{} {:o} ", name.size(), name, status.st_mode);
+  if (with_owner) line += fmt::format("{}:{} ", status.st_uid, status.st_gid);
   if (S_ISREG(status.st_mode)) {
     line += digest->hex();
   } else if (S_ISLNK(status.st_mode)) {
@@ -167,7 +171,8 @@ std::vector<graph::KeyPart> summarize(const ContextSelection& selection, const F
                                    ? entry.path.substr(top.empty() ? 0 : top.size() + 1)
                                    : std::string();
       const bool regular = S_ISREG(entry.status.st_mode);
-      describe(entry, name, regular ? files.digests[file++] : std::nullopt, sha);
+      describe(entry, name, regular ? files.digests[file++] : std::nullopt,
+               selection.directory->is_ours, sha);
     }
     parts.push_back({fmt::format("source {} {}", source.text, source.name), sha.finish().str()});
   }
@@ -197,8 +202,9 @@ asio::awaitable<std::vector<graph::KeyPart>> digest_context(const ContextSelecti
                                                             store::Database& database,
                                                             asio::thread_pool& pool) {
   Files files = regular_files(selection);
+  files.digests.resize(files.entries.size());
   auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
-  files.digests = co_await database.run(find);
+  if (!selection.directory->is_ours) files.digests = co_await database.run(find);
   co_await hash_missing(selection, files, database, pool);
   co_return summarize(selection, files);
 }

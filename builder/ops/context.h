@@ -18,11 +18,15 @@
 
 namespace kiln::ops {
 
-/// A directory that the client passed.
+/// A directory that the client passed, or one of ours that holds what the client sent.
 struct ClientDirectory {
   os::Dir root;
   os::Peer peer;
   std::string what;  ///< "the build context"
+  /// Ours: the owners in it are those of the archive, and copies keep them as from a stage. What is
+  /// in it is new with every build: no digest of it is remembered.
+  bool is_ours = false;
+  std::shared_ptr<const void> kept;  ///< lives as long, such as a temporary directory
 };
 
 /// What a LocalSource selects, listed once and used for the key and for the copy.
@@ -40,9 +44,9 @@ struct ContextSelection {
                                               std::stop_token stop);
 
 /// One part for each of the source's patterns: the digest of names, types, modes, link targets,
-/// xattrs and bytes of what it selects. Owners and times do not count: copies from a context do not
-/// keep owners. Files are hashed on `pool`, several at a time. Throws Error{unavailable} for a file
-/// that changes meanwhile.
+/// xattrs and bytes of what it selects. Times do not count, nor do owners unless the directory is
+/// ours: copies from a client's directory do not keep them. Files are hashed on `pool`, several at
+/// a time. Throws Error{unavailable} for a file that changes meanwhile.
 boost::asio::awaitable<std::vector<graph::KeyPart>> digest_context(
     const ContextSelection& selection, store::Database& database, boost::asio::thread_pool& pool);
 

@@ -56,7 +56,7 @@ class FileActions {
   void run(const graph::CopyAction& copy) {
     CopyOptions options;
     const FileInput& input = inputs_.at(copy.input);
-    options.keep_owner = input.selection == nullptr;
+    options.keep_owner = !input.selection || input.selection->directory->is_ours;
     if (copy.owner) options.owner = to_ids(root_, copy.owner);
     if (!copy.mode.empty()) options.mode = ModeChange::parse(copy.mode);
     options.unpack_archives = copy.unpack_archives;

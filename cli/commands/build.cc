@@ -18,6 +18,7 @@ const char* const kExamples =
     R"(  kiln build -t app:1 .                        build ./Dockerfile and name the image app:1
   kiln build -t ghcr.io/me/app:1 --push .      build, then upload (log in first: kiln login ghcr.io)
   kiln build -f docker/Dockerfile --target test --build-arg VERSION=2 .
+  kiln build - < context.tar.gz                build an archive; - < Dockerfile: one without a context
   kiln build -o out .                          write the result's files to the directory out
   kiln build -o type=oci,dest=app.tar .        write an OCI archive
   kiln build --platform linux/amd64,linux/arm64 -t ghcr.io/me/app:1 --push .
@@ -106,7 +107,10 @@ void declare(CommandLine& line, BuildFlags& flags) {
   // What docker build accepts and is always so here.
   for (const char* name : {"--rm", "--force-rm", "--load"})
     line.ignored_flag(name);
-  line.positional("CONTEXT", flags.context, "The directory that COPY and ADD take files from");
+  line.positional(
+      "CONTEXT", flags.context,
+      "The directory that COPY and ADD take files from; -: an archive of it on stdin, or "
+      "a Dockerfile that needs none");
 }
 
 int build_command(Invocation& invocation) {

@@ -26,15 +26,25 @@ bool is_url(std::string_view text) {
 }
 
 Fd open_context(const std::string& context) {
-  if (context == "-")
-    throw UsageError(
-        "CONTEXT \"-\": an archive on stdin is not supported; unpack it and name its directory");
+  if (context == "-") {
+    if (::isatty(STDIN_FILENO) == 1)
+      throw UsageError(
+          "CONTEXT \"-\": stdin is a terminal; pipe an archive of the context in, or a Dockerfile");
+    Fd fd(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!fd) throw system_error(errno, "stdin");
+    return fd;
+  }
   if (is_url(context))
     throw UsageError("CONTEXT \"{}\": URLs are not supported; fetch it and name its directory",
                      context);
   Fd fd(::open(context.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd) return fd;
-  if (errno == ENOTDIR) throw UsageError("CONTEXT \"{}\": not a directory", context);
+  if (errno == ENOTDIR)
+    throw UsageError(
+        "CONTEXT \"{0}\": not a directory; an archive or a lone Dockerfile goes to stdin: kiln "
+        "build "
+        "- < {0}",
+        context);
   throw system_error(errno, fmt::format("build context \"{}\"", context));
 }
 
@@ -68,6 +78,24 @@ struct Dockerfile {
   std::string path;  ///< "" for stdin
 };
 
+/// "; it has Containerfile: name it with --file", when the context has something of the kind.
+std::string what_there_is(const std::string& context) {
+  std::vector<std::string> similar;
+  std::error_code ignored;  // a directory that cannot be listed gives no advice
+  for (const auto& entry : fs::directory_iterator(context, ignored)) {
+    const std::string name = entry.path().filename().string();
+    std::string folded = name;
+    std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
+    if ((folded.starts_with("dockerfile") || folded.starts_with("containerfile") ||
+         folded.ends_with(".dockerfile")) &&
+        !folded.ends_with(".dockerignore"))
+      similar.push_back(beneath(context, name.c_str()));
+  }
+  std::ranges::sort(similar);
+  if (similar.empty()) return "; name another with --file";
+  return fmt::format("; there is {}: name it with --file", fmt::join(similar, ", "));
+}
+
 Dockerfile open_dockerfile(const std::string& context, const std::string& file) {
   if (file == "-") {
     if (::isatty(STDIN_FILENO) == 1)
@@ -75,50 +103,80 @@ Dockerfile open_dockerfile(const std::string& context, const std::string& file) 
     return {memory_file(read_all(STDIN_FILENO, "the Dockerfile from stdin")), "-", ""};
   }
   if (is_url(file)) throw UsageError("--file \"{}\": URLs are not supported; fetch it first", file);
-  std::vector<std::string> names{file};
-  if (file.empty()) names = {beneath(context, "Dockerfile"), beneath(context, "dockerfile")};
+  const std::string wanted = file.empty() ? beneath(context, "Dockerfile") : file;
+  std::vector<std::string> names{wanted};
+  // As docker has it, for a file that was named too.
+  if (const fs::path path(wanted); path.filename() == "Dockerfile")
+    names.push_back((path.parent_path() / "dockerfile").string());
   return within("failed to read dockerfile", [&]() -> Dockerfile {
     for (const std::string& name : names) {
       if (auto fd = open_if_there(name)) return {regular(std::move(*fd), name), name, name};
     }
     throw Error(Errc::not_found, "{}: no such file{}", names.front(),
-                file.empty() ? "; name another with --file"
+                file.empty() ? what_there_is(context)
                              : " (a relative path is relative to the "
                                "working directory, not to CONTEXT)");
   });
 }
 
+/// Collects what goes with a request.
+class Passing {
+ public:
+  Passing(BuildRequest& request, BuildFiles& files) : request_(request), files_(files) {}
+
+  /// The context, the Dockerfile and its ignore file.
+  void sources(const std::string& file) {
+    const bool streamed = request_.context_name == "-";
+    if (streamed && file == "-")
+      throw UsageError("CONTEXT and --file are both \"-\": only one can be read from stdin");
+    input(role::kContext, open_context(request_.context_name));
+    if (streamed) {
+      request_.dockerfile_name = file;  // a path in the archive
+      return;
+    }
+    Dockerfile dockerfile = open_dockerfile(request_.context_name, file);
+    request_.dockerfile_name = dockerfile.name;
+    input(role::kDockerfile, std::move(dockerfile.fd));
+    if (dockerfile.path.empty()) return;
+    const std::string ignore_name = dockerfile.path + ".dockerignore";
+    if (auto ignore = open_if_there(ignore_name))
+      input(role::kDockerignore, regular(std::move(*ignore), ignore_name));
+  }
+
+  void outputs() {
+    for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
+      const Output& output = request_.outputs[i];
+      if (output.type == "image") continue;
+      const std::string& dest = output.attributes.at("dest");
+      if (dest == "-") files_.stdout_taken = true;
+      files_.outputs.push_back(output.type == "local" ? OutputFile::directory(dest)
+                                                      : OutputFile::file(dest));
+      pass(fmt::format("{}{}", role::kOutput, i), files_.outputs.back().descriptor());
+    }
+  }
+
+ private:
+  void pass(std::string role, int descriptor) {
+    request_.descriptors.push_back(std::move(role));
+    files_.descriptors.push_back(descriptor);
+  }
+
+  void input(std::string_view role, Fd fd) {
+    pass(std::string(role), fd.get());
+    files_.inputs.push_back(std::move(fd));
+  }
+
+  BuildRequest& request_;
+  BuildFiles& files_;
+};
+
 }  // namespace
 
 BuildFiles open_build_files(BuildRequest& request, const std::string& file) {
   BuildFiles files;
-  const auto pass = [&](std::string role, int descriptor) {
-    request.descriptors.push_back(std::move(role));
-    files.descriptors.push_back(descriptor);
-  };
-  const auto pass_input = [&](std::string_view role, Fd fd) {
-    pass(std::string(role), fd.get());
-    files.inputs.push_back(std::move(fd));
-  };
-
-  pass_input(role::kContext, open_context(request.context_name));
-  Dockerfile dockerfile = open_dockerfile(request.context_name, file);
-  request.dockerfile_name = dockerfile.name;
-  pass_input(role::kDockerfile, std::move(dockerfile.fd));
-  if (!dockerfile.path.empty()) {
-    if (auto ignore = open_if_there(dockerfile.path + ".dockerignore"))
-      pass_input(role::kDockerignore,
-                 regular(std::move(*ignore), dockerfile.path + ".dockerignore"));
-  }
-  for (std::size_t i = 0; i < request.outputs.size(); ++i) {
-    const Output& output = request.outputs[i];
-    if (output.type == "image") continue;
-    const std::string& dest = output.attributes.at("dest");
-    if (dest == "-") files.stdout_taken = true;
-    files.outputs.push_back(output.type == "local" ? OutputFile::directory(dest)
-                                                   : OutputFile::file(dest));
-    pass(fmt::format("{}{}", role::kOutput, i), files.outputs.back().descriptor());
-  }
+  Passing passing(request, files);
+  passing.sources(file);
+  passing.outputs();
   return files;
 }
 

@@ -18,10 +18,10 @@ struct BuildFiles {
   bool stdout_taken = false;     ///< an output goes to stdout
 };
 
-/// Opens the context directory, the Dockerfile (`file`; "" is CONTEXT/Dockerfile, "-" stdin), its
-/// own .dockerignore and the outputs, and fills in request.dockerfile_name and request.descriptors.
-/// Nothing of the context is read. Throws UsageError, or Error naming the path that cannot be
-/// opened.
+/// Opens the context (a directory, "-" is stdin), the Dockerfile (`file`; "" is CONTEXT/Dockerfile,
+/// "-" stdin; of a streamed context it is a path in it), its own .dockerignore and the outputs, and
+/// fills in request.dockerfile_name and request.descriptors. Nothing of the context is read. Throws
+/// UsageError, or Error naming the path that cannot be opened.
 [[nodiscard]] BuildFiles open_build_files(BuildRequest& request, const std::string& file);
 
 }  // namespace kiln::cli

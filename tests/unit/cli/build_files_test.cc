@@ -89,9 +89,36 @@ TEST(BuildFiles, NameWhatCannotBeOpened) {
   request.context_name = file;
   EXPECT_THAT(message(request, ""), HasSubstr("not a directory"));
   request.context_name = "-";
-  EXPECT_THAT(message(request, ""), HasSubstr("an archive on stdin is not supported"));
+  EXPECT_THAT(message(request, "-"), HasSubstr("only one can be read from stdin"));
   request.context_name = "https://github.com/a/b.git";
   EXPECT_THAT(message(request, ""), HasSubstr("URLs are not supported"));
+}
+
+TEST(BuildFiles, PassStdinAsTheContextAndLookForNoDockerfileHere) {
+  BuildRequest request;
+  request.context_name = "-";
+  if (::isatty(STDIN_FILENO) == 1) GTEST_SKIP() << "stdin is a terminal";
+  const BuildFiles files = open_build_files(request, "docker/Dockerfile");
+  EXPECT_THAT(request.descriptors, ElementsAre("context"));
+  EXPECT_EQ(request.dockerfile_name, "docker/Dockerfile");
+}
+
+TEST(BuildFiles, FallBackToTheLowerCaseNameOfANamedFileToo) {
+  const Scratch scratch;
+  scratch.write("dockerfile", "FROM scratch\n");
+  BuildRequest request;
+  request.context_name = scratch.path();
+  const BuildFiles files = open_build_files(request, scratch / "Dockerfile");
+  EXPECT_EQ(request.dockerfile_name, scratch / "dockerfile");
+}
+
+TEST(BuildFiles, SuggestWhatTheContextHasInsteadOfADockerfile) {
+  const Scratch scratch;
+  scratch.write("Containerfile", "FROM scratch\n");
+  BuildRequest request;
+  request.context_name = scratch.path();
+  EXPECT_THAT(message(request, ""),
+              HasSubstr("there is " + (scratch / "Containerfile") + ": name it with --file"));
 }
 
 TEST(BuildFiles, NumberOutputsByTheirPlaceInTheRequest) {

@@ -131,5 +131,18 @@ TEST_F(UnpackArchive, OtherFilesAreNoArchives) {
   EXPECT_TRUE(archive(file("a") + tar_end()));
 }
 
+TEST(BeginsArchive, TakesTarsAndCompressedBytesAtTheirFirstBlock) {
+  const std::string tar = file("a") + tar_end();
+  EXPECT_TRUE(begins_archive(as_bytes(tar)));
+  EXPECT_TRUE(begins_archive(as_bytes(tar_end()))) << "an archive without members";
+  EXPECT_TRUE(begins_archive(as_bytes("\x1f\x8b\x08")));
+  EXPECT_TRUE(begins_archive(as_bytes("BZh9")));
+  EXPECT_TRUE(begins_archive(as_bytes("\x28\xb5\x2f\xfd")));
+  EXPECT_FALSE(begins_archive(as_bytes("")));
+  EXPECT_FALSE(begins_archive(as_bytes("FROM scratch\n")));
+  EXPECT_FALSE(begins_archive(as_bytes(tar.substr(0, 511))));
+  EXPECT_FALSE(begins_archive(as_bytes("# a long Dockerfile\n" + std::string(600, 'x'))));
+}
+
 }  // namespace
 }  // namespace kiln::layer

@@ -1,0 +1,163 @@
+#include "builder/build_context.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cctype>
+#include <cerrno>
+
+#include "builder/context_stream.h"
+#include "builder/dockerfile/dockerignore.h"
+#include "builder/os/cancellable.h"
+
+namespace kiln {
+
+namespace asio = boost::asio;
+
+namespace {
+
+constexpr std::size_t kMaxIgnoreBytes = 4 * 1024 * 1024;
+
+os::Fd take_descriptor(Caller& caller, std::string_view role) {
+  const auto found = caller.descriptors.find(std::string(role));
+  return found == caller.descriptors.end() ? os::Fd() : std::move(found->second);
+}
+
+struct stat stat_of(const os::Fd& file, const std::string& name) {
+  struct stat status{};
+  if (::fstat(file.get(), &status) != 0) throw system_error(errno, "stat " + name);
+  return status;
+}
+
+/// The whole of a regular file: a pipe would hold up the pool until somebody writes to it.
+std::string read_regular(const os::Fd& file, const std::string& name, std::size_t limit_bytes) {
+  const struct stat status = stat_of(file, name);
+  if (S_ISDIR(status.st_mode)) throw Error(Errc::invalid_input, "{}: it is a directory", name);
+  if (!S_ISREG(status.st_mode)) throw Error(Errc::invalid_input, "{}: not a regular file", name);
+  return os::read_all(file.get(), name, limit_bytes);
+}
+
+/// Lives until the last user of it is gone; removed on the pool, where much may take its time.
+std::shared_ptr<const void> keep(os::TempDir directory, asio::thread_pool& pool) {
+  return {new os::TempDir(std::move(directory)), [&pool](os::TempDir* one) {
+            asio::post(pool, [owned = std::unique_ptr<os::TempDir>(one)] {});
+          }};
+}
+
+asio::awaitable<BuildContext> open_stream(os::Fd stream, Services::Parts& parts) {
+  // Whoever writes into a pipe may take for ever: that must not cost a thread of the pool.
+  asio::thread_pool reader(1);
+  auto read = [&](std::stop_token stop) {
+    return read_context_stream(std::move(stream), "stdin", parts.store, std::move(stop));
+  };
+  StreamedContext streamed = co_await os::offload_cancellable(reader, read);
+  ops::ClientDirectory directory{os::Dir::open(streamed.tree),
+                                 {},
+                                 "the build context of stdin",
+                                 true,
+                                 keep(std::move(streamed.scratch), parts.pool)};
+  co_return BuildContext{std::make_shared<const ops::ClientDirectory>(std::move(directory)), false,
+                         std::move(streamed.dockerfile)};
+}
+
+std::optional<std::string> try_read_file(const ops::ClientDirectory& context,
+                                         const std::string& path,
+                                         std::size_t limit_bytes) {
+  const os::Links links = context.is_ours ? os::Links::in_root : os::Links::beneath;
+  const os::ActAs as_peer(context.peer);
+  const auto file = context.root.try_open_at(path, O_RDONLY | O_NONBLOCK, links);
+  if (!file) return std::nullopt;
+  return read_regular(*file, path, limit_bytes);
+}
+
+bool is_dockerfile_like(std::string_view name) {
+  std::string folded(name);
+  std::ranges::transform(folded, folded.begin(), [](unsigned char c) { return std::tolower(c); });
+  return folded.starts_with("dockerfile") || folded.starts_with("containerfile") ||
+         folded.ends_with(".dockerfile");
+}
+
+/// "; it has app.Dockerfile: name it with --file", or what there is instead.
+std::string what_there_is(const ops::ClientDirectory& context) {
+  std::vector<std::string> similar;
+  const std::vector<os::DirEntry> entries = context.root.open_dir("", os::Links::beneath).entries();
+  if (entries.empty()) return "; the context is empty";
+  for (const os::DirEntry& entry : entries) {
+    if (is_dockerfile_like(entry.name)) similar.push_back(entry.name);
+  }
+  if (!similar.empty())
+    return fmt::format("; it has {}: name it with --file", fmt::join(similar, ", "));
+  if (entries.size() == 1 && entries.front().type == DT_DIR)
+    return fmt::format("; all of it is in \"{0}\": is it --file {0}/Dockerfile?",
+                       entries.front().name);
+  return "; name another file with --file";
+}
+
+DockerfileText find_dockerfile(const BuildContext& context, const std::string& name) {
+  const std::string wanted = name.empty() ? "Dockerfile" : name;
+  std::vector<std::string> names{wanted};
+  const std::size_t slash = wanted.rfind('/');
+  const std::size_t base = slash == std::string::npos ? 0 : slash + 1;
+  if (wanted.substr(base) == "Dockerfile") names.push_back(wanted.substr(0, base) + "dockerfile");
+  return within("failed to read dockerfile", [&]() -> DockerfileText {
+    for (const std::string& one : names) {
+      if (auto text = try_read_file(*context.directory, one, kMaxDockerfileBytes))
+        return {one, std::move(*text)};
+    }
+    throw Error(Errc::not_found, "{} has no \"{}\"{}", context.directory->what,
+                fmt::join(names, "\" or \""), what_there_is(*context.directory));
+  });
+}
+
+}  // namespace
+
+asio::awaitable<BuildContext> open_context(const std::string& context_name,
+                                           Caller& caller,
+                                           Services::Parts& parts) {
+  os::Fd passed = take_descriptor(caller, role::kContext);
+  if (!passed) throw Error(Errc::invalid_input, "the request has no context descriptor");
+  const mode_t mode = stat_of(passed, context_name).st_mode;
+  if (S_ISREG(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
+    co_return co_await open_stream(std::move(passed), parts);
+  co_return BuildContext{
+      std::make_shared<const ops::ClientDirectory>(os::Dir(std::move(passed)), caller.peer,
+                                                   "the build context " + context_name),
+      true, std::nullopt};
+}
+
+DockerfileText read_dockerfile(const BuildContext& context,
+                               const std::string& name,
+                               Caller& caller) {
+  const os::Fd passed = take_descriptor(caller, role::kDockerfile);
+  if (context.dockerfile) {
+    if (passed || !name.empty()) {
+      throw Error(
+          Errc::invalid_input,
+          "what is given as the context is a Dockerfile, and --file names another: give one");
+    }
+    return {"-", *context.dockerfile};
+  }
+  if (passed) return {name, read_regular(passed, name, kMaxDockerfileBytes)};
+  if (context.is_local)
+    throw Error(Errc::invalid_input, "the request has no Dockerfile descriptor");
+  return find_dockerfile(context, name);
+}
+
+std::vector<std::string> read_ignore(const BuildContext& context,
+                                     const std::string& dockerfile_name,
+                                     Caller& caller) {
+  const os::Fd beside_dockerfile = take_descriptor(caller, role::kDockerignore);
+  if (!context.is_local) return {};
+  if (beside_dockerfile) {
+    const std::string name = dockerfile_name + ".dockerignore";
+    return dockerfile::parse_ignore_file(name,
+                                         read_regular(beside_dockerfile, name, kMaxIgnoreBytes));
+  }
+  const auto text = try_read_file(*context.directory, ".dockerignore", kMaxIgnoreBytes);
+  return text ? dockerfile::parse_ignore_file(".dockerignore", *text) : std::vector<std::string>{};
+}
+
+}  // namespace kiln

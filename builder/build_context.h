@@ -1,0 +1,47 @@
+// What a build works on, whatever the user named: a directory, and the Dockerfile in it.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "builder/build.h"
+#include "builder/services_parts.h"
+
+namespace kiln {
+
+/// Where COPY and ADD take files from.
+struct BuildContext {
+  std::shared_ptr<const ops::ClientDirectory> directory;
+  bool is_local = true;                   ///< the client's own: a .dockerignore in it applies
+  std::optional<std::string> dockerfile;  ///< text: what the user gave as a context is nothing else
+};
+
+/// Opens what the caller passed as the context: a directory as it is; a stream is read to its end
+/// into a directory of ours (context_stream.h). Throws Error.
+boost::asio::awaitable<BuildContext> open_context(const std::string& context_name,
+                                                  Caller& caller,
+                                                  Services::Parts& parts);
+
+struct DockerfileText {
+  std::string name;  ///< for messages
+  std::string text;
+};
+
+/// The Dockerfile of a build, in this order: the context itself, the caller's descriptor, the file
+/// `name` of a context that is not local ("" is Dockerfile, or dockerfile when there is none).
+/// Throws Error naming what was tried. Blocks.
+[[nodiscard]] DockerfileText read_dockerfile(const BuildContext& context,
+                                             const std::string& name,
+                                             Caller& caller);
+
+/// The ignore patterns of a local context: of <Dockerfile>.dockerignore where the client passed
+/// one, else of its .dockerignore. Contexts of other kinds have none. Blocks.
+/// source: BuildKit frontend/dockerui/config.go
+[[nodiscard]] std::vector<std::string> read_ignore(const BuildContext& context,
+                                                   const std::string& dockerfile_name,
+                                                   Caller& caller);
+
+}  // namespace kiln
