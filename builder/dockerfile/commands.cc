@@ -6,6 +6,7 @@
 #include "builder/dockerfile/flags.h"
 #include "builder/dockerfile/healthcheck.h"
 #include "builder/dockerfile/mistake.h"
+#include "builder/dockerfile/mounts.h"
 #include "builder/dockerfile/suggest.h"
 #include "builder/dockerfile/text.h"
 
@@ -148,15 +149,14 @@ void check_choice(const Instruction& instruction,
 }
 
 Command parse_run(const RawInstruction& raw) {
-  check_flags(raw.instruction, {{"mount", FlagKind::list},
-                                {"network", FlagKind::text},
-                                {"security", FlagKind::text},
-                                {"device", FlagKind::list}});
+  check_flags(
+      raw.instruction,
+      {{"mount", FlagKind::list}, {"network", FlagKind::text}, {"security", FlagKind::text}});
   check_choice(raw.instruction, "network", {"default", "none", "host"});
   check_choice(raw.instruction, "security", {"sandbox", "insecure"});
   CommandLine line = command_line(raw);
   if (line.exec_form && line.words.empty()) throw Mistake("RUN requires a command");
-  return Run{std::move(line), {}};
+  return Run{std::move(line), parse_mounts(raw.instruction)};
 }
 Command parse_cmd(const RawInstruction& raw) {
   check_flags(raw.instruction, {});

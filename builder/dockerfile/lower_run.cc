@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "builder/dockerfile/heredoc.h"
+#include "builder/dockerfile/lower_mounts.h"
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/stage_builder.h"
 #include "builder/dockerfile/text.h"
@@ -30,24 +31,28 @@ std::vector<std::string> proxy_environment(const LowerOptions& options) {
   return result;
 }
 
-void refuse_unsupported(const Instruction& instruction) {
-  for (const Flag& flag : instruction.flags) {
-    const bool is_default = flag.name == "security" && flag.value == "sandbox";
-    if (flag.name == "network" || is_default) continue;
-    throw Mistake(fmt::format("RUN --{} is not supported yet", flag.name)).at(flag.offset);
-  }
+/// Throws Mistake when the request does not have the entitlement that `flag` needs.
+void need_entitlement(const StageBuilder& builder, const Flag& flag, const std::string& name) {
+  const std::vector<std::string>& allowed = builder.options().allow;
+  if (std::ranges::find(allowed, name) != allowed.end()) return;
+  throw Mistake(fmt::format("RUN --{}={} is not allowed", flag.name, *flag.value),
+                fmt::format("pass --allow {} to the build", name))
+      .at(flag.offset);
 }
 
 graph::Network network_of(const StageBuilder& builder) {
   const Flag* flag = builder.instruction().flag("network");
   if (!flag || flag->value == "default") return builder.options().network;
   if (flag->value == "none") return graph::Network::none;
-  const std::vector<std::string>& allowed = builder.options().allow;
-  if (std::ranges::find(allowed, "network.host") == allowed.end()) {
-    throw Mistake("RUN --network=host is not allowed", "pass --allow network.host to the build")
-        .at(flag->offset);
-  }
+  need_entitlement(builder, *flag, "network.host");
   return graph::Network::host;
+}
+
+bool is_insecure(const StageBuilder& builder) {
+  const Flag* flag = builder.instruction().flag("security");
+  if (!flag || flag->value != "insecure") return false;
+  need_entitlement(builder, *flag, "security.insecure");
+  return true;
 }
 
 /// "RUN |2 A=1 B= /bin/sh -c make": the arguments that the command could see come first.
@@ -106,11 +111,11 @@ Prepared prepare(StageBuilder& builder, const CommandLine& command) {
 }  // namespace
 
 void lower_run(StageBuilder& builder, const Run& run) {
-  refuse_unsupported(builder.instruction());
   const LowerOptions& options = builder.options();
   StageState& state = builder.state();
   graph::ExecOp op;
   op.network = network_of(builder);
+  op.insecure = is_insecure(builder);
   Prepared prepared = prepare(builder, run.command);
   std::vector<graph::VertexId> inputs;
   if (prepared.script) {
@@ -119,6 +124,7 @@ void lower_run(StageBuilder& builder, const Run& run) {
   }
   op.args = prepared.args;
   op.env = state.environment.assignments();
+  lower_mounts(builder, run, op, inputs);
   op.working_dir = clean_path("/" + state.image.config.working_dir);
   op.user = state.image.config.user;
   const auto hostname = options.build_args.find("BUILDKIT_SANDBOX_HOSTNAME");
@@ -129,7 +135,7 @@ void lower_run(StageBuilder& builder, const Run& run) {
   op.shm_size_bytes = options.shm_size_bytes;
   std::string name = builder.step_name(
       {.escape = builder.context().ast.escape, .keep_quotes = true, .keep_unset = true},
-      prepared.name_suffix);
+      prepared.name_suffix, shown_variables(op, state.environment));
   builder.add_step(std::move(op), std::move(inputs), std::move(name));
   builder.add_layer_history(created_by(state, prepared.args));
 }

@@ -238,10 +238,12 @@ std::string StageBuilder::prefix() {
   return fmt::format("[{}{:>{}}/{}] ", stage, ++step_index_, total.size(), total);
 }
 
-std::string StageBuilder::step_name(const ExpandMode& mode, std::string_view suffix) {
+std::string StageBuilder::step_name(const ExpandMode& mode,
+                                    std::string_view suffix,
+                                    const Environment& variables) {
   std::string text = std::string(trim_right(instruction().text)) + std::string(suffix);
   try {
-    text = expand(text, state_.environment, mode).text;
+    text = expand(text, variables, mode).text;
   } catch (const Mistake&) {
     // A name for people: what cannot be expanded is shown as it was written.
   }

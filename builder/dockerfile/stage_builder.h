@@ -77,8 +77,14 @@ class StageBuilder {
   graph::VertexId add_step(graph::Op op, std::vector<graph::VertexId> inputs, std::string name);
   /// Adds a vertex that prepares something for a step.
   graph::VertexId add_helper(graph::Op op, std::string name);
-  /// "[stage 2/5] COPY a b" of this instruction's text with `mode`, and `suffix`.
-  [[nodiscard]] std::string step_name(const ExpandMode& mode, std::string_view suffix = "");
+  /// "[stage 2/5] COPY a b" of this instruction's text with `mode` and the stage's variables, and
+  /// `suffix`.
+  [[nodiscard]] std::string step_name(const ExpandMode& mode, std::string_view suffix = "") {
+    return step_name(mode, suffix, state_.environment);
+  }
+  [[nodiscard]] std::string step_name(const ExpandMode& mode,
+                                      std::string_view suffix,
+                                      const Environment& variables);
 
   void add_history(std::string created_by);
   void add_layer_history(std::string created_by);

@@ -106,6 +106,7 @@ void encode(Parts& parts, const TmpfsMount& mount, const std::string& name) {
   parts.add(name, "tmpfs");
   parts.add(name + " target", mount.target);
   parts.add(name + " size", std::to_string(mount.size_bytes));
+  parts.add(name + " read only", mount.read_only);
 }
 
 /// Neither the id nor how it is shared: they decide what is in the directory, which is no part of a

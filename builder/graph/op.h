@@ -66,6 +66,7 @@ struct BindMount {
 struct TmpfsMount {
   std::string target;
   std::uint64_t size_bytes = 0;  ///< 0 is unlimited
+  bool read_only = false;
 };
 
 /// A directory that outlives the build; what is in it is never in the key.

@@ -58,6 +58,8 @@ asio::awaitable<BoundInputs> bind_inputs(const graph::ExecOp& op,
       bound.mounts.emplace_back(sandbox::TmpfsMount{tmpfs->target, tmpfs->size_bytes});
       continue;
     }
+    if (!std::holds_alternative<graph::BindMount>(mount))
+      throw Error(Errc::invalid_input, "a mount of this type is not supported yet");
     const auto& bind = std::get<graph::BindMount>(mount);
     const auto lowers =
         co_await workshop.layers.unpacked(inputs.at(bind.input), credentials, listener);

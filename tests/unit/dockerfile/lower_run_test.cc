@@ -76,6 +76,17 @@ TEST(Run, GetsProxiesOutsideOfKeyAndHistory) {
   EXPECT_EQ(history_of(lowered).back(), "RUN /bin/sh -c x # buildkit");
 }
 
+TEST(Run, IsInsecureOnlyWithTheEntitlement) {
+  const std::string text = "FROM b\nRUN --security=insecure x\n";
+  EXPECT_THAT(error_text(text),
+              StartsWith("Dockerfile:2:5: RUN --security=insecure is not allowed; pass --allow "
+                         "security.insecure to the build"));
+  LowerOptions options = test_options();
+  options.allow = {"security.insecure"};
+  EXPECT_TRUE(last_op<graph::ExecOp>(lower_text(text, options)).insecure);
+  EXPECT_FALSE(last_op<graph::ExecOp>(lower_text("FROM b\nRUN --security=sandbox x\n")).insecure);
+}
+
 TEST(Run, TakesANetwork) {
   const auto network = [](const std::string& flag, const LowerOptions& options) {
     return last_op<graph::ExecOp>(lower_text("FROM b\nRUN " + flag + " x\n", options)).network;
