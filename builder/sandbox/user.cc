@@ -113,13 +113,10 @@ std::vector<GroupEntry> find_groups(const os::Dir& root,
   return found;
 }
 
-std::uint32_t resolve_group(const os::Dir& root, std::string_view text) {
-  const auto id = parse_id(text);
-  if (id) return *id;
+std::optional<std::uint32_t> find_group(const os::Dir& root, std::string_view text) {
+  if (const auto id = parse_id(text)) return id;
   const auto groups = find_groups(root, [&](const GroupEntry& g) { return g.name == text; });
-  if (groups.empty()) {
-    throw Error(Errc::not_found, "group {}: no such entry in /etc/group of the image", text);
-  }
+  if (groups.empty()) return std::nullopt;
   return groups.front().gid;
 }
 
@@ -141,10 +138,6 @@ std::optional<PasswdEntry> find_user(const os::Dir& root,
       root, [&](const PasswdEntry& entry) { return id ? entry.uid == *id : entry.name == name; });
 }
 
-[[noreturn]] void fail_user(std::string_view name) {
-  throw Error(Errc::not_found, "user {}: no such entry in /etc/passwd of the image", name);
-}
-
 }  // namespace
 
 User resolve_user(const os::Dir& root, std::string_view text) {
@@ -152,7 +145,9 @@ User resolve_user(const os::Dir& root, std::string_view text) {
   const std::optional<std::uint32_t> id =
       user_text.empty() ? std::optional<std::uint32_t>(0) : parse_id(user_text);
   const auto entry = find_user(root, user_text, id);
-  if (!entry && !id) fail_user(user_text);
+  if (!entry && !id) {
+    throw Error(Errc::not_found, "user {}: no such entry in /etc/passwd of the image", user_text);
+  }
 
   User user;
   user.uid = entry ? entry->uid : *id;
@@ -160,7 +155,12 @@ User resolve_user(const os::Dir& root, std::string_view text) {
   if (entry && !entry->home.empty()) user.home = entry->home;
   if (!group_text.empty()) {
     // An explicit group drops the supplementary ones, as moby has it.
-    user.gid = resolve_group(root, group_text);
+    const auto group = find_group(root, group_text);
+    if (!group) {
+      throw Error(Errc::not_found, "group {}: no such entry in /etc/group of the image",
+                  group_text);
+    }
+    user.gid = *group;
     return user;
   }
   if (!entry) return user;
@@ -175,18 +175,16 @@ User resolve_user(const os::Dir& root, std::string_view text) {
 User resolve_owner(const os::Dir& root, std::string_view text) {
   const auto [user_text, group_text] = split_user(text);
   User user;
-  const auto id = user_text.empty() ? std::optional<std::uint32_t>(0) : parse_id(user_text);
-  if (id) {
+  if (const auto id = user_text.empty() ? std::optional<std::uint32_t>(0) : parse_id(user_text)) {
     user.uid = *id;
     user.gid = *id;
-  } else {
-    const auto entry = find_user(root, user_text, std::nullopt);
-    if (!entry) fail_user(user_text);
+  } else if (const auto entry = find_user(root, user_text, std::nullopt)) {
     user.uid = entry->uid;
     user.gid = entry->gid;
     if (!entry->home.empty()) user.home = entry->home;
   }
-  if (!group_text.empty()) user.gid = resolve_group(root, group_text);
+  if (group_text.empty()) return user;
+  if (const auto group = find_group(root, group_text)) user.gid = *group;
   return user;
 }
 

@@ -23,8 +23,9 @@ struct User {
 [[nodiscard]] User resolve_user(const os::Dir& root, std::string_view text);
 
 /// The same for --chown: a number without a group is its own group (`--chown=10` is 10:10), a name
-/// without one brings the user's primary group. Only `uid` and `gid` mean something.
-/// source: buildkit solver/llbsolver/file/user_linux.go
+/// without one brings the user's primary group. A name that the image does not know is root (a
+/// group: the user's own), as BuildKit has it: images come to rely on that. Only `uid` and `gid`
+/// mean something. source: buildkit solver/llbsolver/file/user_linux.go
 [[nodiscard]] User resolve_owner(const os::Dir& root, std::string_view text);
 
 }  // namespace kiln::sandbox

@@ -84,7 +84,13 @@ TEST_F(Users, OwnersGetAGroupOfTheirOwn) {
   EXPECT_EQ(resolve_owner(root(), "app").gid, 1001u);
   EXPECT_EQ(resolve_owner(root(), "app:extra").gid, 1002u);
   EXPECT_EQ(resolve_owner(root(), "5:7").gid, 7u);
-  EXPECT_THROW(static_cast<void>(resolve_owner(root(), "ghost")), Error);
+}
+
+TEST_F(Users, OwnersThatTheImageDoesNotKnowAreRoot) {
+  EXPECT_EQ(resolve_owner(root(), "ghost").uid, 0u);
+  EXPECT_EQ(resolve_owner(root(), "ghost").gid, 0u);
+  EXPECT_EQ(resolve_owner(root(), "app:ghosts").gid, 1001u);
+  EXPECT_EQ(resolve_owner(root(), "5:ghosts").gid, 5u);
 }
 
 TEST_F(Users, OfAnImageWithoutPasswdAreNumbersOrRoot) {
