@@ -1,4 +1,5 @@
 // Text → Ast: directives, logical lines, here-documents; what an instruction means is commands.h.
+#include <algorithm>
 #include <utility>
 
 #include "builder/dockerfile/ast.h"
@@ -128,11 +129,22 @@ class Parser {
       if (!read_body(heredoc, reader_)) {
         throw Mistake(fmt::format("unterminated heredoc \"{}\"", heredoc.name),
                       "end it with a line that is the delimiter and nothing else")
-            .at(text.find("<<"));
+            .at(heredoc_offset(text, heredoc.name));
       }
       heredocs.push_back(std::move(heredoc));
     }
     return heredocs;
+  }
+
+  /// Where the here-document `name` begins in the line that announces it.
+  static std::size_t heredoc_offset(std::string_view text, std::string_view name) {
+    const std::size_t first = text.find("<<");
+    for (std::size_t at = first; at != std::string_view::npos; at = text.find("<<", at + 2)) {
+      std::string_view word = text.substr(at + 2);
+      word.remove_prefix(std::min(word.find_first_not_of("-'\" \t"), word.size()));
+      if (word.starts_with(name)) return at;
+    }
+    return first;
   }
 
   /// Reads up to the delimiter; false when there is none.
