@@ -58,15 +58,16 @@ bool is_insecure(const StageBuilder& builder) {
 /// "RUN |2 A=1 B= /bin/sh -c make": the arguments that the command could see come first.
 std::string created_by(const StageState& state, const std::vector<std::string>& args) {
   std::vector<std::string> words = {"RUN"};
-  std::vector<std::string> names;
-  for (const auto& [name, value] : state.arguments) {
-    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  }
-  if (!names.empty()) words.push_back(fmt::format("|{}", names.size()));
-  for (const std::string& name : names) {
+  std::vector<std::pair<std::string, std::string>> seen;  // one of a name, where it came first
+  for (const auto& [name, declared] : state.arguments) {
     const std::string* value = state.environment.find(name);
-    words.push_back(name + "=" + (value ? *value : ""));
+    const auto same = std::ranges::find(seen, name, &std::pair<std::string, std::string>::first);
+    auto& entry = same == seen.end() ? seen.emplace_back(name, "") : *same;
+    entry.second = value ? *value : declared;
   }
+  if (!seen.empty()) words.push_back(fmt::format("|{}", seen.size()));
+  for (const auto& [name, value] : seen)
+    words.push_back(name + "=" + value);
   words.insert(words.end(), args.begin(), args.end());
   return join(words, " ") + " # buildkit";
 }
