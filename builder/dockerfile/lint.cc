@@ -79,18 +79,16 @@ bool has_word(std::string_view name, std::string_view word) {
 }
 
 void lint_description(const Instruction& instruction,
+                      std::string_view keyword,
                       const std::vector<std::string>& names,
-                      std::string_view example,
                       Linter& linter) {
   if (instruction.comments.empty() || names.empty()) return;
   const std::string& comment = instruction.comments.back();
   if (std::ranges::find(names, comment.substr(0, comment.find(' '))) != names.end()) return;
   if (comment.starts_with("check=")) return;
   linter.warn("InvalidDefinitionDescription", instruction,
-              fmt::format("Comment for build stage or argument should follow the format: `# {} "
-                          "<description>`. If this is not intended to be a description comment, "
-                          "add an empty line or comment between the instruction and the comment.",
-                          example));
+              fmt::format("Comment for {} should follow the format: `# {} <description>`", keyword,
+                          names.size() == 1 ? names[0] : "<arg_key>"));
 }
 
 }  // namespace
@@ -177,7 +175,7 @@ void lint_text(const Ast& ast, Linter& linter) {
     if (const auto* from = std::get_if<From>(&instruction.command)) {
       if (from->name.empty()) continue;
       lint_stage(instruction, *from, linter);
-      lint_description(instruction, {from->name}, from->name, linter);
+      lint_description(instruction, "FROM", {from->name}, linter);
       if (!stages.insert(from->name).second) {
         linter.warn(
             "DuplicateStageName", instruction,
@@ -188,7 +186,7 @@ void lint_text(const Ast& ast, Linter& linter) {
       std::vector<std::string> names;
       for (const Arg::Definition& definition : arg->definitions)
         names.push_back(definition.name.text);
-      lint_description(instruction, names, names.size() == 1 ? names[0] : "<arg_key>", linter);
+      lint_description(instruction, "ARG", names, linter);
     } else if (std::holds_alternative<Maintainer>(instruction.command)) {
       linter.warn("MaintainerDeprecated", instruction,
                   "Maintainer instruction is deprecated in favor of using label", 0);
