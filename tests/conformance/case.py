@@ -142,6 +142,7 @@ def archive(entries, path):
             info.uid, info.gid = entry.get("uid", 0), entry.get("gid", 0)
             info.mtime = entry.get("mtime", TIME)
             info.linkname = entry.get("target", "")
+            info.devmajor, info.devminor = entry.get("device", (0, 0))
             info.pax_headers = {f"SCHILY.xattr.{name}": value for name, value in entry.get("xattrs", {}).items()}
             bytes_ = content(entry) if kind == "file" else b""
             info.size = len(bytes_)
