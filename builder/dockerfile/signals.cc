@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <string>
 
 #include "builder/dockerfile/text.h"
@@ -27,7 +28,9 @@ bool is_number(std::string_view text, int first, int last) {
 }  // namespace
 
 bool is_signal(std::string_view text) {
-  if (is_number(text, 1, 1 << 30)) return true;
+  // Any number but 0, as moby/sys/signal has it.
+  if (is_number(text, INT_MIN, -1) || is_number(text, 1, INT_MAX)) return true;
+  if (text.starts_with('+') && is_number(text.substr(1), 1, INT_MAX)) return true;
   const std::string name = upper(text);
   std::string_view rest = name;
   if (rest.starts_with("SIG")) rest.remove_prefix(3);

@@ -55,9 +55,9 @@ TEST(Chmod, AppliesOctalAndSymbolicModes) {
 }
 
 TEST(Signals, AreKnownByNameAndNumber) {
-  for (const std::string_view good : {"SIGTERM", "term", "9", "SIGRTMIN+3", "RTMAX-1"})
+  for (const std::string_view good : {"SIGTERM", "term", "9", "-1", "+9", "SIGRTMIN+3", "RTMAX-1"})
     EXPECT_TRUE(is_signal(good)) << good;
-  for (const std::string_view bad : {"", "SIGFOO", "0", "-1", "RTMIN+99", "9x"})
+  for (const std::string_view bad : {"", "SIGFOO", "0", "-0", "+-1", "RTMIN+99", "9x"})
     EXPECT_FALSE(is_signal(bad)) << bad;
 }
 
