@@ -232,7 +232,8 @@ Command parse_onbuild(const RawInstruction& raw) {
     throw Mistake(fmt::format("{} isn't allowed as an ONBUILD trigger", keyword))
         .at(raw.rest.offset);
   }
-  Onbuild onbuild{std::string(raw.rest.text)};
+  // To the end of the line: BuildKit records trailing blanks too.
+  Onbuild onbuild{raw.instruction.text.substr(raw.rest.offset)};
   for (const Heredoc& heredoc : raw.heredocs)
     onbuild.trigger += "\n" + heredoc.content + heredoc.name;
   return onbuild;
