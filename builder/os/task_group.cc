@@ -1,5 +1,6 @@
 #include "builder/os/task_group.h"
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -116,50 +117,63 @@ Limiter::Limiter(asio::any_io_executor executor, int limit)
   check(limit > 0, "a limiter lets something through");
 }
 
-namespace {
+/// In the queue, until its turn comes or its coroutine goes away in whatever way.
+struct Limiter::Place {
+  Limiter& limiter;
+  Party party;
+  Event turn;
+  std::list<Place*>::iterator position;
 
-/// A place in the queue, given up when its coroutine goes away in whatever way.
-struct Place {
-  std::list<Event*>& queue;
-  std::list<Event*>::iterator position;
-  Event& turn;
-
-  Place(std::list<Event*>& waiting, Event& event)
-      : queue(waiting), position(waiting.insert(waiting.end(), &event)), turn(event) {}
+  Place(Limiter& owner, Party who)
+      : limiter(owner),
+        party(who),
+        turn(owner.executor_),
+        position(owner.waiting_.insert(owner.waiting_.end(), this)) {}
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
   ~Place() {
-    if (!turn.is_set()) queue.erase(position);  // release() takes those out that it sets
+    if (!turn.is_set()) limiter.waiting_.erase(position);  // release() takes those out that it sets
   }
 };
 
-}  // namespace
-
-asio::awaitable<Limiter::Slot> Limiter::acquire() {
+asio::awaitable<Limiter::Slot> Limiter::acquire(Party party) {
   if (free_ > 0) {
     --free_;
-    co_return Slot(*this);
+    ++held_[party];
+    co_return Slot(*this, party);
   }
-  Event turn(executor_);
-  const Place place(waiting_, turn);
+  Place place(*this, party);
   try {
-    co_await turn.wait();
+    co_await place.turn.wait();
   } catch (...) {
     // Cancelled. If the place was handed over in the same moment, pass it on.
-    if (turn.is_set()) release();
+    if (place.turn.is_set()) release(party);
     throw;
   }
-  co_return Slot(*this);
+  co_return Slot(*this, party);
 }
 
-void Limiter::release() {
-  if (waiting_.empty()) {
+void Limiter::leave(Party party) {
+  const auto count = held_.find(party);
+  check(count != held_.end(), "who gives a place back had one");
+  if (--count->second == 0) held_.erase(count);
+}
+
+void Limiter::release(Party party) {
+  leave(party);
+  const auto held = [this](const Place* place) {
+    const auto count = held_.find(place->party);
+    return count == held_.end() ? 0 : count->second;
+  };
+  const auto next = std::ranges::min_element(waiting_, {}, held);
+  if (next == waiting_.end()) {
     ++free_;
     return;
   }
-  Event& next = *waiting_.front();
-  waiting_.pop_front();
-  next.set();
+  Place& place = **next;
+  waiting_.erase(next);
+  ++held_[place.party];
+  place.turn.set();
 }
 
 }  // namespace kiln::os

@@ -9,6 +9,7 @@
 #include <exception>
 #include <functional>
 #include <list>
+#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -62,36 +63,48 @@ class TaskGroup {
 /// A cancelled waiter cancels all of them and waits.
 boost::asio::awaitable<void> all_of(std::vector<boost::asio::awaitable<void>> tasks);
 
-/// At most `limit` holders at a time, first come first served.
+/// At most `limit` holders at a time. A free place goes to the party that holds the fewest, and
+/// among those to who came first: no party, however much it asks for, keeps the others waiting.
 class Limiter {
  public:
+  /// Whoever shares places with others; only compared, never looked at.
+  using Party = const void*;
+
   Limiter(boost::asio::any_io_executor executor, int limit);
 
   /// Gives the place back when destroyed.
   class Slot {
    public:
-    explicit Slot(Limiter& limiter) noexcept : limiter_(&limiter) {}
-    Slot(Slot&& other) noexcept : limiter_(std::exchange(other.limiter_, nullptr)) {}
+    Slot(Limiter& limiter, Party party) noexcept : limiter_(&limiter), party_(party) {}
+    Slot(Slot&& other) noexcept
+        : limiter_(std::exchange(other.limiter_, nullptr)), party_(other.party_) {}
     Slot& operator=(Slot&& other) noexcept {
       std::swap(limiter_, other.limiter_);
+      std::swap(party_, other.party_);
       return *this;
     }
     ~Slot() {
-      if (limiter_) limiter_->release();
+      if (limiter_) limiter_->release(party_);
     }
 
    private:
     Limiter* limiter_;
+    Party party_;
   };
 
-  boost::asio::awaitable<Slot> acquire();
+  /// One party: first come, first served.
+  boost::asio::awaitable<Slot> acquire(Party party = nullptr);
 
  private:
-  void release();
+  struct Place;
+
+  void release(Party party);
+  void leave(Party party);
 
   boost::asio::any_io_executor executor_;
   int free_;
-  std::list<Event*> waiting_;
+  std::list<Place*> waiting_;
+  std::map<Party, int> held_;  ///< no entry: none
 };
 
 }  // namespace kiln::os

@@ -267,6 +267,32 @@ TEST(Limiter, IsFirstComeFirstServed) {
   EXPECT_THAT(journal, ElementsAre("a in", "a out", "b in", "b out", "c in", "c out"));
 }
 
+asio::awaitable<void> hold_for(Limiter& limiter,
+                               Journal& journal,
+                               std::string name,
+                               Limiter::Party party) {
+  const Limiter::Slot slot = co_await limiter.acquire(party);
+  journal.push_back(name);
+  co_await sleep_for(5ms);
+}
+
+asio::awaitable<void> crowd_and_guest(Journal& journal) {
+  Limiter limiter(co_await asio::this_coro::executor, 2);
+  const int crowd = 0;
+  const int guest = 0;
+  std::vector<asio::awaitable<void>> tasks;
+  for (int i = 0; i < 6; ++i)
+    tasks.push_back(hold_for(limiter, journal, "crowd", &crowd));
+  tasks.push_back(hold_for(limiter, journal, "guest", &guest));
+  co_await all_of(std::move(tasks));
+}
+
+TEST(Limiter, AFreePlaceGoesToWhoHoldsTheFewest) {
+  Journal journal;
+  test::run_async(crowd_and_guest(journal));
+  EXPECT_THAT(journal, ElementsAre("crowd", "crowd", "guest", "crowd", "crowd", "crowd", "crowd"));
+}
+
 asio::awaitable<void> never_over(Limiter& limiter, int& now, int& most) {
   const Limiter::Slot slot = co_await limiter.acquire();
   most = std::max(most, ++now);
