@@ -20,6 +20,12 @@ int processors_of(const BuilderConfig& config) {
   return static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
 }
 
+/// Steps mostly wait: for networks, disks, one compiler each. BuildKit runs any number of them.
+int running_steps_of(const BuilderConfig& config) {
+  return config.max_parallelism > 0 ? config.max_parallelism
+                                    : std::max(8, 4 * processors_of(config));
+}
+
 registry::Client::Options client_options(const BuilderConfig& config) {
   registry::Client::Options options;
   options.registries = config.registries;
@@ -40,7 +46,7 @@ Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int pr
       store(config.root),
       registry(io, pool, client_options(config)),
       layers(io.get_executor(), store, registry, pool, processors),
-      executions(io.get_executor(), processors) {}
+      executions(io.get_executor(), running_steps_of(config)) {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 

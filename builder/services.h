@@ -25,7 +25,7 @@ struct BuilderConfig {
   std::filesystem::path root = "/var/lib/kiln";
   std::string runtime;              ///< [run] runtime; "" is the first that works
   std::string network = "default";  ///< [run] network
-  int max_parallelism = 0;          ///< [run] max-parallelism; 0: number of processors
+  int max_parallelism = 0;          ///< [run] max-parallelism: running steps; 0: see kilnd.toml
   std::vector<std::string> allow;   ///< entitlements a request may ask for
   registry::RegistryConfig registries;
   GcLimits gc;

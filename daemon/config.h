@@ -52,7 +52,7 @@ struct Config {
     std::string runtime;
     /// run.network: what a build that asks for none gets: default, host or none.
     std::string network = "default";
-    /// run.max-parallelism: steps at once; 0 is the number of processors.
+    /// run.max-parallelism: steps at once; 0 is 4 for each processor, at least 8.
     int max_parallelism = 0;
     /// run.max-builds: builds at once, the others wait; 0 is four a processor, at least 16. A build
     /// that waits for steps of others costs little, but not nothing.

@@ -30,6 +30,10 @@ std::vector<VertexId> Graph::closure(const std::vector<VertexId>& targets) const
   return result;
 }
 
+bool is_source(const Vertex& vertex) {
+  return std::holds_alternative<SourceOp>(vertex.op);
+}
+
 bool is_scratch(const Vertex& vertex) {
   const auto* file = std::get_if<FileOp>(&vertex.op);
   return file && file->actions.empty() && vertex.inputs.empty();

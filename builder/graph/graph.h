@@ -48,6 +48,7 @@ class Graph {
   std::vector<Vertex> vertices_;
 };
 
+[[nodiscard]] bool is_source(const Vertex& vertex);
 [[nodiscard]] bool is_scratch(const Vertex& vertex);
 /// The vertex's LocalSource or ImageSource, or nullptr.
 [[nodiscard]] const LocalSource* local_source(const Vertex& vertex);

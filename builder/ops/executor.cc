@@ -3,6 +3,7 @@
 #include "builder/ops/exec.h"
 #include "builder/ops/file.h"
 #include "builder/ops/image_source.h"
+#include "builder/ops/stack_content.h"
 #include "builder/os/cancellable.h"
 
 namespace kiln::ops {
@@ -29,6 +30,14 @@ asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::source_parts(
   const ContextSelection& selection = selections_[vertex] =
       co_await os::offload_cancellable(workshop_.pool, select);
   co_return co_await digest_context(selection, workshop_.store.database(), workshop_.pool);
+}
+
+asio::awaitable<std::optional<std::vector<graph::KeyPart>>> BuildExecutor::content_parts(
+    VertexId vertex, std::size_t input, solver::Stack stack, solver::Listener listener) {
+  const graph::Vertex& definition = (*graph_)[vertex];
+  if (!is_selected_from(definition, input)) co_return std::nullopt;
+  auto lowers = co_await workshop_.layers.unpacked(std::move(stack), inputs_.credentials, listener);
+  co_return co_await selected_content(definition, input, std::move(lowers), workshop_);
 }
 
 asio::awaitable<solver::Stack> BuildExecutor::load(VertexId vertex, solver::Listener listener) {

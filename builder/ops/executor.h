@@ -47,6 +47,11 @@ class BuildExecutor final : public solver::Executor {
 
   boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
       graph::VertexId vertex, solver::Listener listener) override;
+  boost::asio::awaitable<std::optional<std::vector<graph::KeyPart>>> content_parts(
+      graph::VertexId vertex,
+      std::size_t input,
+      solver::Stack stack,
+      solver::Listener listener) override;
   boost::asio::awaitable<solver::Stack> load(graph::VertexId vertex,
                                              solver::Listener listener) override;
   boost::asio::awaitable<solver::Stack> run(graph::VertexId vertex,

@@ -54,6 +54,12 @@ struct Outcome {
 };
 using SharedOutcome = std::shared_ptr<const Outcome>;
 
+/// A result, and whether the step ran for it or a record of equal content was found.
+struct Executed {
+  SharedOutcome outcome;
+  bool ran = false;
+};
+
 /// One for the whole builder.
 struct Executions {
   Executions(boost::asio::any_io_executor executor, int max_running_steps)
@@ -62,7 +68,7 @@ struct Executions {
   /// The broadcast of the running step `key`, made when there is none.
   [[nodiscard]] std::shared_ptr<Broadcast> broadcast(const std::string& key);
 
-  InFlight<SharedOutcome> in_flight;
+  InFlight<Executed> in_flight;
   os::Limiter slots;
 
  private:

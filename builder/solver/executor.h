@@ -6,6 +6,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,11 @@ class Executor : public std::enable_shared_from_this<Executor> {
   /// files.
   virtual boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(graph::VertexId vertex,
                                                                            Listener listener) = 0;
+
+  /// The content of what a vertex takes from one of its inputs (the files that a COPY or a mount
+  /// selects), whose file system is `stack`. nullopt: that input counts as a whole.
+  virtual boost::asio::awaitable<std::optional<std::vector<graph::KeyPart>>> content_parts(
+      graph::VertexId vertex, std::size_t input, Stack stack, Listener listener) = 0;
 
   /// The root file system of a source vertex; for local files, which have none of their own, it is
   /// empty.

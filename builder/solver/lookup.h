@@ -16,4 +16,10 @@ namespace kiln::solver {
                                         const Executor& executor,
                                         store::LeaseTable& leases);
 
+/// The same by a content key.
+[[nodiscard]] SharedOutcome find_usable_content(store::Tables& tables,
+                                                std::string_view content_key,
+                                                const Executor& executor,
+                                                store::LeaseTable& leases);
+
 }  // namespace kiln::solver

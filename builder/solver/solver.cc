@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "builder/os/file.h"
+#include "builder/solver/execution.h"
 #include "builder/solver/lookup.h"
 
 namespace kiln::solver {
@@ -23,14 +24,6 @@ struct Solver::State {
   std::shared_ptr<os::Event> done;  ///< set while someone evaluates it
   int step = 0;
 };
-
-namespace {
-
-bool is_source(const graph::Vertex& vertex) {
-  return std::holds_alternative<graph::SourceOp>(vertex.op);
-}
-
-}  // namespace
 
 /// Shows one step: its start, output and end.
 class Solver::Reporter final : public StepListener {
@@ -203,7 +196,9 @@ asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
   try {
     const auto broadcast = executions_.broadcast(states_[vertex].key->digest.str());
     const Broadcast::Subscription subscription(broadcast, reporter);
-    states_[vertex].outcome = co_await execute(vertex);
+    Executed executed = co_await execute_once(vertex);
+    states_[vertex].outcome = std::move(executed.outcome);
+    if (!executed.ran) outcome = StepOutcome::cached;
   } catch (const boost::system::system_error&) {
     failure = std::current_exception();
     outcome = StepOutcome::cancelled;
@@ -216,73 +211,21 @@ asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
   if (failure) std::rethrow_exception(failure);
 }
 
-namespace {
-
-/// One execution; owns all that it needs, since it may outlive the build that began it.
-struct Execution {
-  std::shared_ptr<const graph::Graph> graph;
-  std::shared_ptr<Executor> executor;
-  Executions& executions;
-  store::Database& database;
-  store::LeaseTable& leases;
-  VertexId vertex;
-  CacheKey key;
+asio::awaitable<Executed> Solver::execute_once(VertexId vertex) {
+  std::vector<Digest> input_keys;
   std::vector<SharedOutcome> inputs;
-  std::shared_ptr<Broadcast> broadcast;
-};
-
-asio::awaitable<SharedOutcome> record(std::shared_ptr<const Execution> execution,
-                                      SharedOutcome outcome) {
-  const std::int64_t now = os::now_ns();
-  store::RecordRow row{execution->key.digest.str(),
-                       outcome->stack,
-                       (*execution->graph)[execution->vertex].name,
-                       parts_to_json(execution->key.parts),
-                       now,
-                       now};
-  auto put = [&row](store::Tables& tables) { tables.put_record(row); };
-  co_await execution->database.run(put);
-  co_return outcome;
-}
-
-asio::awaitable<SharedOutcome> run_execution(std::shared_ptr<const Execution> execution) {
-  const graph::Vertex& vertex = (*execution->graph)[execution->vertex];
-  if (is_source(vertex)) {
-    Stack stack = co_await execution->executor->load(execution->vertex, execution->broadcast);
-    co_return std::make_shared<const Outcome>(std::move(stack), execution->leases);
-  }
-  const os::Limiter::Slot slot = co_await execution->executions.slots.acquire();
-  if (!vertex.ignore_cache) {
-    // An identical step may have ended between our look-up and now.
-    auto find = [&](store::Tables& tables) {
-      return find_usable(tables, execution->key.digest.str(), *execution->executor,
-                         execution->leases);
-    };
-    if (SharedOutcome found = co_await execution->database.run(find)) co_return found;
-  }
-  std::vector<Stack> inputs;
-  for (const SharedOutcome& input : execution->inputs)
-    inputs.push_back(input->stack);
-  Stack stack =
-      co_await execution->executor->run(execution->vertex, std::move(inputs), execution->broadcast);
-  co_return co_await record(execution,
-                            std::make_shared<const Outcome>(std::move(stack), execution->leases));
-}
-
-}  // namespace
-
-asio::awaitable<SharedOutcome> Solver::execute(VertexId vertex) {
-  std::vector<SharedOutcome> inputs;
-  for (const VertexId input : (*graph_)[vertex].inputs)
+  for (const VertexId input : (*graph_)[vertex].inputs) {
+    input_keys.push_back(states_[input].key->digest);
     inputs.push_back(states_[input].outcome);
+  }
   std::string key = states_[vertex].key->digest.str();
   const auto execution = std::make_shared<const Execution>(
       graph_, executor_, executions_, database_, leases_, vertex, *states_[vertex].key,
-      std::move(inputs), executions_.broadcast(key));
+      std::move(input_keys), std::move(inputs), executions_.broadcast(key), &steps_);
   // A step that must not use the cache is nobody else's either.
   if ((*graph_)[vertex].ignore_cache) key += fmt::format(" {}", static_cast<const void*>(this));
   co_return co_await executions_.in_flight.run(std::move(key),
-                                               [execution] { return run_execution(execution); });
+                                               [execution] { return execute(execution); });
 }
 
 asio::awaitable<void> Solver::touch_hits() {

@@ -4,7 +4,8 @@
 //   2. every vertex gets its definition key   (own operation + inputs' keys)
 //   3. one transaction looks all keys up
 //   4. from the targets down: a hit ends the walk, a miss needs its inputs
-//   5. misses run, inputs side by side; each result is recorded
+//   5. for misses, inputs side by side: where what a step takes of its inputs has content that is
+//      known from a record, that is its result; else it runs, and its result is recorded
 //
 // A fully cached graph does 1 to 4 and nothing else. Thread: the event loop's.
 #pragma once
@@ -66,7 +67,7 @@ class Solver {
   void report_cached();
   boost::asio::awaitable<void> evaluate(graph::VertexId vertex);
   boost::asio::awaitable<void> evaluate_now(graph::VertexId vertex);
-  boost::asio::awaitable<SharedOutcome> execute(graph::VertexId vertex);
+  boost::asio::awaitable<Executed> execute_once(graph::VertexId vertex);
   boost::asio::awaitable<void> touch_hits();
 
   std::shared_ptr<const graph::Graph> graph_;

@@ -53,6 +53,7 @@ struct RecordRow {
   std::string parts;            ///< the key's parts as JSON, for --explain
   std::int64_t created_ns = 0;
   std::int64_t last_used_ns = 0;
+  std::string content_key{};  ///< the same step on inputs of that content; "" has none
 };
 
 /// Begins the reference of an image that was given no name: "@sha256:...". Pruning removes it.
@@ -122,6 +123,8 @@ class Tables {
   void remove_layer(LayerId id);
 
   std::optional<RecordRow> record(std::string_view key);
+  /// The newest record of a content key, which is not "".
+  std::optional<RecordRow> record_by_content(std::string_view content_key);
   void put_record(const RecordRow& row);
   void touch_record(std::string_view key, std::int64_t now_ns);
   void remove_record(std::string_view key);

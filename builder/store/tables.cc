@@ -15,7 +15,10 @@ namespace {
 
 /// Step N brings a file of version N to version N + 1; a new file starts at 0. Steps are never
 /// changed, only added.
-const std::array<const char*, 1> kSteps{kSchemaSql};
+const std::array<const char*, 2> kSteps{
+    kSchemaSql,
+    "ALTER TABLE records ADD COLUMN content_key TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';"};
 
 void migrate(Connection& connection) {
   std::int64_t version = 0;

@@ -1,4 +1,6 @@
 // The table of cache records.
+#include <fmt/format.h>
+
 #include "builder/os/file.h"
 #include "builder/store/database.h"
 #include "builder/store/query.h"
@@ -6,27 +8,47 @@
 
 namespace kiln::store {
 
-std::optional<RecordRow> Tables::record(std::string_view key) {
-  RecordRow row;
-  std::int64_t id = 0;
-  {
-    Query query(
-        connection_->prepared("SELECT id, key, name, parts, created_ns, last_used_ns "
-                              "FROM records WHERE key = ?"));
-    query.bind(key);
-    if (!query.step()) return std::nullopt;
-    id = query.integer(0);
-    row = {query.text(1), {}, query.text(2), query.text(3), query.integer(4), query.integer(5)};
-  }
-  Query query(
-      connection_->prepared("SELECT layer FROM record_layers WHERE record = ? ORDER BY position"));
-  query.bind(id);
+namespace {
+
+constexpr std::string_view kColumns = "id, key, name, parts, created_ns, last_used_ns, content_key";
+
+RecordRow read_record(const Query& query) {
+  return {query.text(1),    {},           query.text(2), query.text(3), query.integer(4),
+          query.integer(5), query.text(6)};
+}
+
+/// The record of a query for kColumns, with its layers.
+std::optional<RecordRow> only_record(Connection& connection, Query& query) {
+  if (!query.step()) return std::nullopt;
+  const std::int64_t id = query.integer(0);
+  RecordRow row = read_record(query);
+  Query layers(
+      connection.prepared("SELECT layer FROM record_layers WHERE record = ? ORDER BY position"));
+  layers.bind(id);
   const std::int64_t now = os::now_ns();
-  while (query.step()) {
-    row.layers.push_back(LayerId{query.integer(0)});
-    connection_->found.layers_ns[row.layers.back()] = now;
+  while (layers.step()) {
+    row.layers.push_back(LayerId{layers.integer(0)});
+    connection.found.layers_ns[row.layers.back()] = now;
   }
   return row;
+}
+
+}  // namespace
+
+std::optional<RecordRow> Tables::record(std::string_view key) {
+  static const std::string sql = fmt::format("SELECT {} FROM records WHERE key = ?", kColumns);
+  Query query(connection_->prepared(sql.c_str()));
+  query.bind(key);
+  return only_record(*connection_, query);
+}
+
+std::optional<RecordRow> Tables::record_by_content(std::string_view content_key) {
+  static const std::string sql = fmt::format(
+      "SELECT {} FROM records WHERE content_key = ? AND content_key <> '' ORDER BY id DESC LIMIT 1",
+      kColumns);
+  Query query(connection_->prepared(sql.c_str()));
+  query.bind(content_key);
+  return only_record(*connection_, query);
 }
 
 void Tables::put_record(const RecordRow& row) {
@@ -34,12 +56,13 @@ void Tables::put_record(const RecordRow& row) {
   std::int64_t id = 0;
   {
     Query query(connection_->prepared(
-        "INSERT INTO records (key, name, parts, created_ns, last_used_ns, generation) "
-        "SELECT ?, ?, ?, ?, ?, CAST(value AS INTEGER) FROM meta WHERE name = 'generation' "
-        "ON CONFLICT (key) DO UPDATE SET name = excluded.name, parts = excluded.parts, "
+        "INSERT INTO records (key, content_key, name, parts, created_ns, last_used_ns, generation) "
+        "SELECT ?, ?, ?, ?, ?, ?, CAST(value AS INTEGER) FROM meta WHERE name = 'generation' "
+        "ON CONFLICT (key) DO UPDATE SET content_key = excluded.content_key, "
+        "name = excluded.name, parts = excluded.parts, "
         "created_ns = excluded.created_ns, last_used_ns = excluded.last_used_ns, "
         "generation = excluded.generation RETURNING id"));
-    query.bind(row.key, row.name, row.parts, row.created_ns, row.last_used_ns);
+    query.bind(row.key, row.content_key, row.name, row.parts, row.created_ns, row.last_used_ns);
     check(query.step(), "an inserted record has an id");
     id = query.integer(0);
     while (query.step()) {
@@ -69,13 +92,11 @@ std::vector<RecordRow> Tables::records() {
   std::vector<RecordRow> rows;
   std::vector<std::int64_t> ids;
   {
-    Query query(
-        connection_->prepared("SELECT id, key, name, parts, created_ns, last_used_ns "
-                              "FROM records ORDER BY id"));
+    static const std::string sql = fmt::format("SELECT {} FROM records ORDER BY id", kColumns);
+    Query query(connection_->prepared(sql.c_str()));
     while (query.step()) {
       ids.push_back(query.integer(0));
-      rows.push_back(
-          {query.text(1), {}, query.text(2), query.text(3), query.integer(4), query.integer(5)});
+      rows.push_back(read_record(query));
     }
   }
   Query query(

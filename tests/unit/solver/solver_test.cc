@@ -23,6 +23,13 @@ class Recorder final : public Executor {
   asio::awaitable<std::vector<graph::KeyPart>> source_parts(graph::VertexId, Listener) override {
     co_return std::vector<graph::KeyPart>{{"content", content}};
   }
+  asio::awaitable<std::optional<std::vector<graph::KeyPart>>> content_parts(graph::VertexId,
+                                                                            std::size_t input,
+                                                                            Stack,
+                                                                            Listener) override {
+    if (input == 0 || selected.empty()) co_return std::nullopt;
+    co_return std::vector<graph::KeyPart>{{"selected", selected}};
+  }
   asio::awaitable<Stack> load(graph::VertexId, Listener) override { co_return Stack{}; }
   asio::awaitable<Stack> run(graph::VertexId vertex, std::vector<Stack> inputs, Listener) override {
     ran.push_back(graph_[vertex].name);
@@ -42,6 +49,7 @@ class Recorder final : public Executor {
   }
 
   std::string content = "v1";
+  std::string selected;  ///< the content of what steps take from inputs other than the first
   std::string fails;
   std::vector<std::string> ran;
   std::set<store::LayerId> gone;
@@ -128,6 +136,33 @@ TEST_F(SolverTest, RunsASharedInputOnce) {
   Names ran = solve(join);
   std::ranges::sort(ran);
   EXPECT_EQ(ran, (Names{"base", "join", "left", "right"}));
+}
+
+TEST_F(SolverTest, ARebuiltInputOfEqualContentStopsTheRebuild) {
+  const auto builder = exec("builder", {local()});
+  const auto base = exec("base", {});
+  const auto copy = exec("copy", {base, builder});
+  const auto last = exec("last", {copy});
+  recorder = std::make_shared<Recorder>(*graph, store.database());
+  recorder->selected = "equal";
+  EXPECT_EQ(solve(last).size(), 4U);
+  const Stack first = stack;
+  recorder->content = "v2";
+  EXPECT_EQ(solve(last), Names{"builder"});
+  EXPECT_EQ(stack, first);
+  EXPECT_EQ(count(StepOutcome::cached), 3);
+  EXPECT_EQ(solve(last), Names{});  // now by its definition
+  recorder->content = "v3";
+  recorder->selected = "other";
+  EXPECT_EQ(solve(last), (Names{"builder", "copy", "last"}));
+}
+
+TEST_F(SolverTest, AnInputThatCountsAsAWholeIsKnownByItsLayers) {
+  const auto builder = exec("builder", {local()});
+  const auto next = exec("next", {builder});
+  solve(next);
+  recorder->content = "v2";
+  EXPECT_EQ(solve(next), (Names{"builder", "next"}));
 }
 
 TEST_F(SolverTest, LeavesAloneWhatTheTargetDoesNotNeed) {

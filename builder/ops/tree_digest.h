@@ -1,0 +1,40 @@
+// The content of selected files: what of a tree an image would show.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <optional>
+#include <vector>
+
+#include "builder/graph/key_encoding.h"
+#include "builder/ops/selection.h"
+#include "builder/store/database.h"
+
+namespace kiln::ops {
+
+/// The regular files of a selection, in order, and the digests of their bytes and xattrs as far as
+/// they are known.
+struct SelectedFiles {
+  std::vector<const TreeEntry*> entries;
+  std::vector<store::FileIdentity> identities;
+  std::vector<std::optional<Digest>> digests;
+};
+
+/// The entries are `sources`', which outlives the result.
+[[nodiscard]] SelectedFiles regular_files(const std::vector<SelectedSource>& sources);
+
+/// Reads the files that have no digest, several at a time, and gives them one. Returns which they
+/// were. Throws Error{unavailable} for a file that changes meanwhile.
+boost::asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tree,
+                                                            SelectedFiles& files,
+                                                            boost::asio::thread_pool& pool);
+
+enum class Owners { ignored, counted };
+
+/// One part for each source: the digest of names, types, modes, link targets, xattrs and bytes, and
+/// of owners where they count. Times never do. All files have digests.
+[[nodiscard]] std::vector<graph::KeyPart> summarize(const std::vector<SelectedSource>& sources,
+                                                    const SelectedFiles& files,
+                                                    Owners owners);
+
+}  // namespace kiln::ops
