@@ -70,7 +70,7 @@ StreamedContext read_context_stream(os::Fd stream,
     return context;
   }
   within("the archive on " + what,
-         [&] { layer::unpack_archive(std::move(source), os::Dir::open(tree), "/", {}, stop); });
+         [&] { layer::unpack_archive(std::move(source), os::Dir::open(tree), {}, stop); });
   return context;
 }
 

@@ -69,25 +69,32 @@ void lint_ignored(StageBuilder& builder,
                offset);
 }
 
-Names expand_sources(StageBuilder& builder, const Copy& copy) {
+/// What COPY --parents takes: "PLACE/./PATTERN", where PLACE is "" without a pivot.
+std::string source_with_parents(const std::string& source) {
+  const std::size_t pivot = source.find("/./");
+  const bool has_pivot = pivot != std::string::npos;
+  const std::string place = has_pivot ? clean_path("/" + source.substr(0, pivot)) : "/";
+  const std::string pattern = clean_path("/" + (has_pivot ? source.substr(pivot + 3) : source));
+  return fmt::format("{}/./{}", place.substr(1), pattern.substr(1));
+}
+
+Names expand_sources(StageBuilder& builder, const Copy& copy, bool keep_parents) {
   Names names;
   const bool from_context = builder.step().origins[0].kind == Origin::Kind::context;
   for (const Token& token : copy.sources) {
     const std::string source = builder.expand_word(token);
     refuse_remote(copy, source, token.offset);
     names.history += " " + source;
-    names.sources.push_back(source_path(source));
-    if (from_context) lint_ignored(builder, copy, names.sources.back(), token.offset);
+    const std::string path = source_path(source);
+    names.sources.push_back(keep_parents ? source_with_parents(source) : path);
+    if (from_context) lint_ignored(builder, copy, path, token.offset);
   }
   for (const Heredoc& document : copy.documents)
     names.history += " <<" + document.name;
   return names;
 }
 
-void refuse_unsupported(const Instruction& instruction, const Copy& copy) {
-  if (is_set(instruction, "parents", false)) {
-    throw Mistake("COPY --parents is not supported yet").at(instruction.flag("parents")->offset);
-  }
+void check_checksum(const Instruction& instruction, const Copy& copy) {
   const Flag* checksum = instruction.flag("checksum");
   if (checksum && !checksum->value->empty() &&
       std::ranges::none_of(copy.sources,
@@ -100,9 +107,64 @@ void refuse_unsupported(const Instruction& instruction, const Copy& copy) {
 struct Attributes {
   std::string chown;
   std::string chmod;
+  std::optional<graph::ModeChange> mode;  ///< of chmod
+  std::vector<std::string> exclude;
+  bool keep_parents = false;
+  bool link = false;
   std::string destination;  ///< absolute
-  bool into_directory = false;
 };
+
+Attributes read_attributes(StageBuilder& builder) {
+  const Instruction& instruction = builder.instruction();
+  Attributes attributes;
+  attributes.chown = builder.expand_flag("chown");
+  attributes.chmod = builder.expand_flag("chmod");
+  if (!attributes.chmod.empty()) {
+    try {
+      attributes.mode = parse_chmod(attributes.chmod);
+    } catch (Mistake& mistake) {
+      mistake.set_offset(instruction.flag("chmod")->offset);
+      throw;
+    }
+  }
+  for (const Flag& flag : instruction.flags) {
+    if (flag.name == "exclude") attributes.exclude.push_back(*flag.value);
+  }
+  attributes.keep_parents = is_set(instruction, "parents", false);
+  // Directories that a copy makes take its octal mode. In a layer of its own those would be all on
+  // the way, /usr and /usr/bin too: so --chmod and --link do not go together.
+  // source: buildkit dockerfile2llb/convert_copy.go
+  attributes.link = is_set(instruction, "link", false) && attributes.chmod.empty();
+  return attributes;
+}
+
+/// True when --chown names a user or group whom only /etc/passwd or /etc/group knows.
+bool needs_names(const std::string& chown) {
+  return std::ranges::any_of(split(chown, ':'), [](std::string_view part) {
+    const bool number =
+        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+    return !part.empty() && !number && part != "root";
+  });
+}
+
+void check_owner(StageBuilder& builder, const Attributes& attributes) {
+  if (!needs_names(attributes.chown)) return;
+  const std::size_t offset = builder.instruction().flag("chown")->offset;
+  if (attributes.link) {
+    throw Mistake(fmt::format("--chown={} names a user or group, but with --link the layer is made "
+                              "without the base image and its /etc/passwd",
+                              attributes.chown),
+                  "give numbers, as in --chown=1000:1000, or leave --link out")
+        .at(offset);
+  }
+  if (graph::is_scratch(builder.context().graph[builder.state().file_system])) {
+    throw Mistake(fmt::format("--chown={} names a user or group, but the stage is still empty and "
+                              "has no /etc/passwd",
+                              attributes.chown),
+                  "give numbers, as in --chown=1000:1000")
+        .at(offset);
+  }
+}
 
 graph::CopyAction copy_action(StageBuilder& builder,
                               const Copy& copy,
@@ -111,14 +173,12 @@ graph::CopyAction copy_action(StageBuilder& builder,
   graph::CopyAction action;
   action.input = 1;
   action.sources = std::move(sources);
-  for (const Flag& flag : builder.instruction().flags) {
-    if (flag.name == "exclude") action.exclude.push_back(*flag.value);
-  }
+  action.exclude = attributes.exclude;
+  action.keep_parents = attributes.keep_parents;
   action.destination = attributes.destination;
   if (!attributes.chown.empty()) action.owner = attributes.chown;
   action.mode = attributes.chmod;
   action.unpack_archives = copy.is_add && is_set(builder.instruction(), "unpack", true);
-  action.follow_destination_links = !is_set(builder.instruction(), "link", false);
   return action;
 }
 
@@ -127,56 +187,67 @@ graph::MkfileAction document_action(StageBuilder& builder,
                                     const Attributes& attributes) {
   graph::MkfileAction action;
   action.path = attributes.destination;
-  if (attributes.into_directory) {
-    if (!action.path.ends_with('/')) action.path += '/';
-    action.path = clean_path(action.path + document.name);
-  } else {
-    action.name_in_directory = document.name;
-  }
+  action.name_in_directory = document.name;
   action.content = body_of(document);
   if (document.expand) action.content = builder.expand_body(action.content);
-  if (!attributes.chmod.empty()) action.mode = apply_chmod(attributes.chmod, action.mode);
+  if (attributes.mode) {
+    action.mode = attributes.mode->apply(action.mode, false);
+    action.parent_mode = attributes.mode->made_directory_mode();
+  }
   if (!attributes.chown.empty()) action.owner = attributes.chown;
   return action;
+}
+
+/// Adds the step; with --link it works on nothing, and what it makes is laid on the stage.
+void add_copy(StageBuilder& builder,
+              graph::FileOp op,
+              std::vector<graph::VertexId> inputs,
+              bool link) {
+  std::string name = builder.step_name({.escape = builder.context().ast.escape});
+  graph::VertexId& stage = builder.state().file_system;
+  const graph::VertexId base = stage;
+  if (!link || graph::is_scratch(builder.context().graph[base])) {
+    builder.add_step(std::move(op), std::move(inputs), std::move(name));
+    return;
+  }
+  stage = builder.context().scratch_vertex(builder.stage().platform);
+  const graph::VertexId layer = builder.add_step(std::move(op), std::move(inputs), std::move(name));
+  stage = base;
+  builder.add_step(graph::MergeOp{}, {layer}, "");
 }
 
 }  // namespace
 
 void lower_copy(StageBuilder& builder, const Copy& copy) {
-  const Instruction& instruction = builder.instruction();
-  refuse_unsupported(instruction, copy);
-  Attributes attributes{builder.expand_flag("chown"), builder.expand_flag("chmod"), "", false};
-  if (!attributes.chmod.empty()) {
-    try {
-      (void)apply_chmod(attributes.chmod, 0);
-    } catch (Mistake& mistake) {
-      mistake.set_offset(instruction.flag("chmod")->offset);
-      throw;
-    }
-  }
-  Names names = expand_sources(builder, copy);
+  check_checksum(builder.instruction(), copy);
+  Attributes attributes = read_attributes(builder);
+  check_owner(builder, attributes);
+  Names names = expand_sources(builder, copy, attributes.keep_parents);
   const std::string written = builder.expand_word(copy.destination);
   attributes.destination = builder.absolute(written);
   const std::size_t count = copy.sources.size() + copy.documents.size();
-  attributes.into_directory = count > 1 || attributes.destination.ends_with('/');
   if (count > 1 && !attributes.destination.ends_with('/')) attributes.destination += '/';
 
   graph::FileOp op;
-  op.made_time = builder.made_time();
+  // A linked layer knows nothing of the base image, nor its date.
+  op.made_time =
+      attributes.link ? builder.context().plan.source_date_epoch.value_or(0) : builder.made_time();
   std::vector<graph::VertexId> inputs;
   if (!names.sources.empty()) {
+    graph::CopyAction action = copy_action(builder, copy, attributes, std::move(names.sources));
     const Origin& origin = builder.step().origins[0];
-    inputs.push_back(origin_vertex(builder, origin, "copy", names.sources));
-    op.actions.emplace_back(copy_action(builder, copy, attributes, std::move(names.sources)));
+    inputs.push_back(origin_vertex(builder, origin, "copy",
+                                   {action.sources, action.exclude, action.keep_parents, false}));
+    op.actions.emplace_back(std::move(action));
   }
   for (const Heredoc& document : copy.documents)
     op.actions.emplace_back(document_action(builder, document, attributes));
 
   std::string history = copy.is_add ? "ADD" : "COPY";
+  if (attributes.keep_parents) history += " --parents";
   if (!attributes.chown.empty()) history += " --chown=" + attributes.chown;
   if (!attributes.chmod.empty()) history += " --chmod=" + attributes.chmod;
-  std::string name = builder.step_name({.escape = builder.context().ast.escape});
-  builder.add_step(std::move(op), std::move(inputs), std::move(name));
+  add_copy(builder, std::move(op), std::move(inputs), attributes.link);
   builder.add_layer_history(history + names.history + " " + written + " # buildkit");
 }
 

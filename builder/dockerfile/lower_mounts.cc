@@ -22,17 +22,6 @@ std::string base_name(std::string_view path) {
   return path.empty() ? "." : std::string(path);
 }
 
-/// A path in the context as LocalSource::include has it, where it would be a pattern.
-std::string literal_pattern(std::string_view path) {
-  if (path == "/") return ".";
-  std::string result;
-  for (const char c : path.substr(1)) {
-    if (c == '*' || c == '?' || c == '[' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result;
-}
-
 class MountLowering {
  public:
   MountLowering(StageBuilder& builder, graph::ExecOp& op, std::vector<graph::VertexId>& inputs)
@@ -147,8 +136,8 @@ class MountLowering {
 
   /// The index of the vertex's input that has `source`; the same one for the same vertex.
   std::size_t input_of(const Origin& origin, const std::string& source) {
-    const graph::VertexId vertex =
-        origin_vertex(builder_, origin, "mount", {literal_pattern(source)});
+    const graph::VertexId vertex = origin_vertex(
+        builder_, origin, "mount", {{source == "/" ? "." : source.substr(1)}, {}, false, true});
     const auto known = std::ranges::find(inputs_, vertex);
     const auto index = static_cast<std::size_t>(known - inputs_.begin());
     if (known == inputs_.end()) inputs_.push_back(vertex);

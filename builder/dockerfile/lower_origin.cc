@@ -1,6 +1,4 @@
 // The vertices that COPY, ADD and the mounts of RUN take files from.
-#include <algorithm>
-
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/stage_builder.h"
 
@@ -9,7 +7,7 @@ namespace kiln::dockerfile {
 graph::VertexId origin_vertex(StageBuilder& builder,
                               const Origin& origin,
                               std::string_view verb,
-                              const std::vector<std::string>& sources) {
+                              const Wanted& wanted) {
   LoweringContext& context = builder.context();
   switch (origin.kind) {
     case Origin::Kind::stage:
@@ -27,9 +25,13 @@ graph::VertexId origin_vertex(StageBuilder& builder,
     case Origin::Kind::context:
       break;
   }
-  graph::LocalSource local{"context", {}, builder.options().context_ignore};
-  const bool all = std::ranges::find(sources, ".") != sources.end();
-  if (!all) local.include = sources;
+  graph::LocalSource local;
+  local.name = "context";
+  local.include = wanted.include;
+  local.exclude = builder.options().context_ignore;
+  local.source_exclude = wanted.exclude;
+  local.keep_parents = wanted.keep_parents;
+  local.is_literal = wanted.is_literal;
   return builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context");
 }
 

@@ -117,12 +117,20 @@ class StageBuilder {
   int step_total_ = 0;
 };
 
-/// The vertex that has what a step of the builder takes from `origin`: of a context just `sources`
-/// (as LocalSource::include has them; "." is all). `verb` says in messages what the step does.
+/// What a step takes of where its files come from, as LocalSource has it; "." is all.
+struct Wanted {
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;  ///< LocalSource::source_exclude
+  bool keep_parents = false;
+  bool is_literal = false;
+};
+
+/// The vertex that has what a step of the builder takes from `origin`: of a context just what is
+/// wanted. `verb` says in messages what the step does.
 [[nodiscard]] graph::VertexId origin_vertex(StageBuilder& builder,
                                             const Origin& origin,
                                             std::string_view verb,
-                                            const std::vector<std::string>& sources);
+                                            const Wanted& wanted);
 
 void lower_run(StageBuilder& builder, const Run& run);
 void lower_copy(StageBuilder& builder, const Copy& copy);

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "builder/graph/nearest.h"
+
 namespace kiln::dockerfile {
 
-/// The candidate that is a slip of the finger away from `word`, or "".
-[[nodiscard]] std::string nearest(std::string_view word,
-                                  const std::vector<std::string>& candidates);
+using graph::nearest;
 
 /// "did you mean X?", or "" when nothing is near.
 [[nodiscard]] std::string did_you_mean(std::string_view word,

@@ -64,7 +64,6 @@ void encode(Parts& parts, const CopyAction& action, const std::string& name) {
   parts.add(name + " mode", action.mode);
   parts.add(name + " unpack archives", action.unpack_archives);
   parts.add(name + " keep parents", action.keep_parents);
-  parts.add(name + " follow destination links", action.follow_destination_links);
 }
 
 void encode(Parts& parts, const MkfileAction& action, const std::string& name) {
@@ -73,6 +72,7 @@ void encode(Parts& parts, const MkfileAction& action, const std::string& name) {
   parts.add(name + " name in directory", action.name_in_directory);
   parts.add(name + " content", action.content);
   parts.add(name + " mode", fmt::format("{:o}", action.mode));
+  parts.add(name + " parent mode", fmt::format("{:o}", action.parent_mode));
   parts.optional(name + " owner", action.owner);
 }
 

@@ -30,7 +30,10 @@ struct LocalSource {
   std::string name;  ///< which directory: "context", or the name of a named context
   std::vector<std::string>
       include;  ///< what the step reads, as copy sources (globs); empty: everything
-  std::vector<std::string> exclude;  ///< ignore patterns (pattern.h), .dockerignore's first
+  std::vector<std::string> exclude;         ///< ignore patterns (pattern.h), .dockerignore's first
+  std::vector<std::string> source_exclude;  ///< as CopyAction::exclude
+  bool keep_parents = false;                ///< as CopyAction::keep_parents
+  bool is_literal = false;                  ///< `include` are paths: nothing in them is a wildcard
 };
 
 /// A file from a web server. Its key is the file's content, name and date.
@@ -136,23 +139,27 @@ using Owner = std::string;
 struct CopyAction {
   std::size_t input = 0;             ///< index into the vertex's inputs: where the files come from
   std::vector<std::string> sources;  ///< paths or globs beneath that input's root
-  std::vector<std::string> exclude;  ///< patterns (pattern.h) relative to each source's root
-  std::string destination;           ///< absolute; a trailing '/' means "into this directory"
-  std::optional<Owner> owner;        ///< nullopt: 0:0 for files of a context, kept for other inputs
-  std::string mode;                  ///< chmod: octal or symbolic; "" keeps each file's
-  bool unpack_archives = false;      ///< ADD: a local tar archive's members instead of the archive
-  bool keep_parents = false;         ///< COPY --parents
-  bool follow_destination_links = true;  ///< false: COPY --link
+  /// Patterns (pattern.h) relative to each source that is a directory; a file that a source itself
+  /// names is never excluded.
+  std::vector<std::string> exclude;
+  std::string destination;       ///< absolute; a trailing '/' means "into this directory"
+  std::optional<Owner> owner;    ///< nullopt: 0:0 for files of a context, kept for other inputs
+  std::string mode;              ///< chmod (file_mode.h); "" keeps each file's
+  bool unpack_archives = false;  ///< ADD: a local tar archive's members instead of the archive
+  /// COPY --parents: each source is "PLACE/./PATTERN"; what matches the pattern (pattern.h) below
+  /// PLACE (a path or glob) keeps its path from there.
+  bool keep_parents = false;
 };
 
 /// Writes a small file of given content.
 struct MkfileAction {
-  std::string path;  ///< absolute
+  std::string path;  ///< absolute; a trailing '/' means "into this directory"
   std::string content;
   std::uint32_t mode = 0644;
   std::optional<Owner> owner;
-  /// When `path` turns out to be a directory: the name of the file that is made in it.
+  /// When `path` is or turns out to be a directory: the name of the file that is made in it.
   std::string name_in_directory;
+  std::uint32_t parent_mode = 0755;  ///< of missing parents
 };
 
 struct MkdirAction {

@@ -86,6 +86,12 @@ bool PatternList::excludes(std::string_view path) const {
   return index >= 0 && !patterns_[static_cast<std::size_t>(index)].negated;
 }
 
+bool PatternList::may_match_below(std::string_view path) const {
+  return std::ranges::any_of(patterns_, [path](const Pattern& pattern) {
+    return pattern.program && !pattern.negated && pattern.program->may_match_below(path);
+  });
+}
+
 bool PatternList::excludes_subtree(std::string_view path) const {
   // The pattern that excludes the directory also matches all below it: only what comes after it
   // can decide otherwise.

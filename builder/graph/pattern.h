@@ -38,6 +38,9 @@ class PatternList {
   /// skip it.
   [[nodiscard]] bool excludes_subtree(std::string_view path) const;
 
+  /// True when some path below the directory `path` could match a pattern that is not negated.
+  [[nodiscard]] bool may_match_below(std::string_view path) const;
+
   /// Index into the given patterns of the one that decides about `path`, or -1.
   [[nodiscard]] int deciding_pattern(std::string_view path) const;
 

@@ -40,7 +40,7 @@ Applied apply_layer(std::unique_ptr<Source> blob, const os::Dir& target, std::st
   {
     ReadAhead ahead(hashed);
     TarReader reader(ahead);
-    TreeWriter tree(target, "", os::Links::refuse);
+    TreeWriter tree(target, os::Links::refuse);
     content_bytes = extract(reader, tree, {.whiteouts = true, .uid = {}, .gid = {}}, stop);
     // The diff id covers what may follow the end of the archive; and reading on is what finds
     // out that the compressed stream is damaged there.

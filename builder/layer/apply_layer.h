@@ -52,11 +52,13 @@ inline constexpr std::size_t kArchiveHeadBytes = 512;
 /// are, or a tar. Unlike is_archive it takes the compressed bytes at their word.
 [[nodiscard]] bool begins_archive(Bytes head);
 
-/// Unpacks an archive into the directory `destination` of a mounted root file system: existing
-/// links are resolved as inside `root`, nothing leaves it; ".wh." names have no meaning here.
+/// Unpacks an archive into the open directory `target`, as if it were the root: links in the
+/// archive and in the directory are resolved inside it, nothing leaves it. An entry for the root
+/// itself changes nothing; a directory goes into what a link of its name leads to, if that is a
+/// directory; everything else replaces what is there. ".wh." names have no meaning here.
+/// source: buildkit solver/llbsolver/file/unpack_root.go
 void unpack_archive(std::unique_ptr<Source> archive,
-                    const os::Dir& root,
-                    const std::string& destination,
+                    const os::Dir& target,
                     const UnpackOptions& options,
                     std::stop_token stop);
 

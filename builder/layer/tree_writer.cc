@@ -25,22 +25,17 @@ void set_opaque(int directory_fd, const std::string& path) {
 
 }  // namespace
 
-TreeWriter::TreeWriter(const os::Dir& root, std::string base, os::Links links)
-    : root_(root), base_(std::move(base)), links_(links), spool_(root, links) {}
-
-std::string TreeWriter::full(const std::string& path) const {
-  return base_.empty() ? path : path.empty() ? base_ : base_ + "/" + path;
-}
+TreeWriter::TreeWriter(const os::Dir& root, os::Links links)
+    : root_(root), links_(links), spool_(root, links) {}
 
 TreeWriter::Place TreeWriter::place(const std::string& path) {
-  const std::string whole = full(path);
-  const std::size_t slash = whole.rfind('/');
-  const std::string parent = slash == std::string::npos ? "" : whole.substr(0, slash);
+  const std::size_t slash = path.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : path.substr(0, slash);
   if (!parent_ || parent != parent_path_) {
     parent_ = open_parent(parent, path);
     parent_path_ = parent;
   }
-  return {parent_.get(), slash == std::string::npos ? whole : whole.substr(slash + 1)};
+  return {parent_.get(), slash == std::string::npos ? path : path.substr(slash + 1)};
 }
 
 os::Fd TreeWriter::open_parent(const std::string& parent, const std::string& path) {
@@ -114,14 +109,11 @@ os::Fd TreeWriter::make_directory(int parent_fd, const std::string& name, const 
 }
 
 void TreeWriter::directory(const std::string& path, const Attributes& attributes) {
-  const std::string whole = full(path);
   os::Fd made;
-  if (whole.empty()) {
+  if (path.empty()) {
     made = root_.open_at("", O_RDONLY | O_DIRECTORY, links_);
-  } else if (path.empty()) {
-    // The base itself may be named through links.
-    open_parent(whole, path);
-    made = root_.open_at(whole, O_RDONLY | O_DIRECTORY, links_);
+  } else if (std::optional<os::Fd> linked = linked_directory(path)) {
+    made = std::move(*linked);
   } else {
     const Place where = place(path);
     made = make_directory(where.parent_fd, where.name, path);
@@ -129,9 +121,22 @@ void TreeWriter::directory(const std::string& path, const Attributes& attributes
   if (::fchown(made.get(), attributes.uid, attributes.gid) != 0 ||
       ::fchmod(made.get(), attributes.mode) != 0)
     throw system_error(errno, "set owner and mode of " + path);
-  spool_.add(whole, attributes);
-  parent_path_ = whole;
+  spool_.add(path, attributes);
+  parent_path_ = path;
   parent_ = std::move(made);
+}
+
+std::optional<os::Fd> TreeWriter::linked_directory(const std::string& path) {
+  if (links_ != os::Links::in_root) return std::nullopt;
+  const Place where = place(path);
+  struct stat status{};
+  if (::fstatat(where.parent_fd, where.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      !S_ISLNK(status.st_mode))
+    return std::nullopt;
+  std::optional<os::Fd> target = root_.try_open_at(path, O_PATH, links_);
+  if (!target || ::fstat(target->get(), &status) != 0 || !S_ISDIR(status.st_mode))
+    return std::nullopt;
+  return root_.open_at(path, O_RDONLY | O_DIRECTORY, links_);
 }
 
 os::Fd TreeWriter::create_file(const std::string& path) {
@@ -189,10 +194,9 @@ void TreeWriter::node(const std::string& path,
 
 void TreeWriter::hard_link(const std::string& path, const std::string& target) {
   if (path == target) throw Error(Errc::corrupt, "archive entry {}: a hard link to itself", path);
-  const std::string whole = full(target);
-  const std::size_t slash = whole.rfind('/');
-  const std::string parent = slash == std::string::npos ? "" : whole.substr(0, slash);
-  const std::string name = slash == std::string::npos ? whole : whole.substr(slash + 1);
+  const std::size_t slash = target.rfind('/');
+  const std::string parent = slash == std::string::npos ? "" : target.substr(0, slash);
+  const std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
   std::optional<os::Fd> from;
   try {
     from = root_.try_open_at(parent, O_PATH | O_DIRECTORY, links_);
@@ -223,7 +227,7 @@ void TreeWriter::whiteout(const std::string& path) {
 }
 
 void TreeWriter::opaque(const std::string& path) {
-  const os::Fd existing = open_parent(full(path), path);
+  const os::Fd existing = open_parent(path, path);
   const os::Fd directory(::openat(existing.get(), ".", kOpenDirectory));
   if (!directory) throw system_error(errno, "open directory " + path);
   set_opaque(directory.get(), path);

@@ -6,6 +6,7 @@
 
 #include <sys/types.h>
 
+#include <optional>
 #include <string>
 
 #include "builder/layer/attributes.h"
@@ -15,17 +16,14 @@
 
 namespace kiln::layer {
 
-/// Paths are clean (clean_entry_name) and relative to the base; "" is the base itself. An existing
+/// Paths are clean (clean_entry_name) and relative to the root; "" is the root itself. An existing
 /// name is replaced, a directory by a directory merged; missing parents are made, 0755 and root's.
 /// All functions throw Error naming the path: Error{corrupt} when a parent is not a directory.
 class TreeWriter {
  public:
-  /// `base` is a path beneath `root`, "" for the root. With Links::refuse a link in a path is an
-  /// error. `root` outlives the writer.
-  TreeWriter(const os::Dir& root, std::string base, os::Links links);
-
-  /// Makes the base when it is missing, as missing parents are made.
-  void make_base() { open_parent(base_, base_); }
+  /// With Links::refuse a link in a path is an error, with Links::in_root a directory whose name is
+  /// a link to a directory is that one. `root` outlives the writer.
+  TreeWriter(const os::Dir& root, os::Links links);
 
   void directory(const std::string& path, const Attributes& attributes);
   /// A new, empty file open for writing; finish_file gives it its attributes.
@@ -34,7 +32,7 @@ class TreeWriter {
   void symbolic_link(const std::string& path,
                      const std::string& target,
                      const Attributes& attributes);
-  /// Another name of an existing file beneath the base.
+  /// Another name of an existing file beneath the root.
   void hard_link(const std::string& path, const std::string& target);
   /// A device node or fifo.
   void node(const std::string& path, mode_t type, dev_t device, const Attributes& attributes);
@@ -54,10 +52,10 @@ class TreeWriter {
     std::string name;
   };
 
-  [[nodiscard]] std::string full(const std::string& path) const;
   Place place(const std::string& path);
   os::Fd open_parent(const std::string& parent, const std::string& path);
   void make_parents(const std::string& parent);
+  [[nodiscard]] std::optional<os::Fd> linked_directory(const std::string& path);
   template <class Make>
   int make(const Place& place, const std::string& path, const Make& make);
   void remove_existing(const Place& place, const std::string& path) const;
@@ -67,7 +65,6 @@ class TreeWriter {
                       const Attributes& attributes) const;
 
   const os::Dir& root_;
-  std::string base_;
   os::Links links_;
   DirectorySpool spool_;
   // The directory of the last entry: archives go directory by directory.

@@ -105,18 +105,13 @@ bool begins_archive(Bytes head) {
 }
 
 void unpack_archive(std::unique_ptr<Source> archive,
-                    const os::Dir& root,
-                    const std::string& destination,
+                    const os::Dir& target,
                     const UnpackOptions& options,
                     std::stop_token stop) {
-  std::string base;
-  for (const std::string& part : os::split_path(destination))
-    base += base.empty() ? part : "/" + part;
   const std::unique_ptr<Source> tar = make_decompressor(std::move(archive), true);
   ReadAhead ahead(*tar);
   TarReader reader(ahead);
-  TreeWriter tree(root, base, os::Links::in_root);
-  tree.make_base();
+  TreeWriter tree(target, os::Links::in_root);
   extract(reader, tree, {.whiteouts = false, .uid = options.uid, .gid = options.gid}, stop);
   std::vector<std::byte> rest(64 * 1024);
   while (ahead.read(rest) > 0) {

@@ -32,10 +32,13 @@ ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory
   const Exclusion exclusion{
       [&ignore](std::string_view path) { return ignore.excludes(path); },
       [&ignore](std::string_view path) { return ignore.excludes_subtree(path); }};
+  const SourceFilter filter{graph::PatternList(source.source_exclude), source.keep_parents,
+                            source.is_literal};
   ContextSelection selection{std::move(directory), {}};
   const std::vector<std::string> everything{""};
   for (const std::string& pattern : source.include.empty() ? everything : source.include) {
-    for (SelectedSource& found : select_source(selection.tree(), pattern, exclusion, stop)) {
+    for (SelectedSource& found :
+         select_source(selection.tree(), pattern, filter, exclusion, stop)) {
       selection.sources.push_back(std::move(found));
     }
   }

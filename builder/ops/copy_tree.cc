@@ -25,6 +25,11 @@ std::string base_of(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
+/// Nobody answers on a copied socket: an empty file is left of it.
+mode_t special_type(const struct stat& status) {
+  return S_ISSOCK(status.st_mode) ? S_IFREG : status.st_mode & S_IFMT;
+}
+
 class TreeCopier {
  public:
   TreeCopier(const SourceTree& tree,
@@ -39,20 +44,17 @@ class TreeCopier {
       copy_contents(source, path);
       return;
     }
-    if (options_.excludes && options_.excludes(source.name)) return;
-    const auto [directory, name] = place_of_file(source, path);
     if (options_.unpack_archives && S_ISREG(top.status.st_mode) && unpack(top, path)) return;
-    const os::Fd parent = make_directory(directory);
-    destination_.keep_times(parent.get());
-    copy_entry(top, parent.get(), name);
+    const Destination::Place place = destination_.place_of_file(path, source.name, made());
+    destination_.keep_times(place.parent.get());
+    copy_entry(top, place.parent.get(), place.name);
   }
 
  private:
-  [[nodiscard]] OwnerIds made_owner() const { return options_.owner.value_or(OwnerIds{}); }
-
-  [[nodiscard]] os::Fd make_directory(const std::string& path) {
-    return options_.follow_links ? destination_.make_directory(path, made_owner())
-                                 : destination_.make_directory_over(path, made_owner());
+  /// Of directories that the copy makes on its way.
+  [[nodiscard]] MadeDirectory made() const {
+    return {options_.owner.value_or(OwnerIds{}),
+            options_.mode ? options_.mode->made_directory_mode() : 0755U};
   }
 
   [[nodiscard]] OwnerIds owner_of(const struct stat& status) const {
@@ -66,22 +68,11 @@ class TreeCopier {
     return options_.mode ? options_.mode->apply(mode, S_ISDIR(status.st_mode)) : mode;
   }
 
-  /// The directory and the name that a single file gets.
-  std::pair<std::string, std::string> place_of_file(const SelectedSource& source,
-                                                    const std::string& path) {
-    if (path.ends_with('/')) return {path, source.name};
-    if (options_.follow_links) {
-      const std::optional<struct stat> existing = destination_.stat_at(path);
-      if (existing && S_ISDIR(existing->st_mode)) return {path, source.name};
-    }
-    const std::size_t slash = path.rfind('/');
-    return {path.substr(0, slash + 1), path.substr(slash + 1)};
-  }
-
   bool unpack(const TreeEntry& archive, const std::string& path) {
     os::Fd fd = open_entry(tree_, archive);
     if (!layer::is_archive(fd.get())) return false;
-    const os::Fd directory = make_directory(path);
+    // --chmod says nothing about what an archive holds, nor about where it goes.
+    const os::Fd directory = destination_.make_directory(path, {made().owner, 0755});
     destination_.keep_times(directory.get());
     layer::UnpackOptions unpack;
     if (options_.owner) {
@@ -89,8 +80,13 @@ class TreeCopier {
       unpack.gid = options_.owner->gid;
     }
     const os::Fd again = fd.duplicate();
-    layer::unpack_archive(std::make_unique<os::FileSource>(std::move(fd), archive.path),
-                          destination_.root(), path, unpack, stop_);
+    try {
+      layer::unpack_archive(std::make_unique<os::FileSource>(std::move(fd), archive.path),
+                            os::Dir(directory.duplicate()), unpack, stop_);
+    } catch (Error& error) {
+      error.add_context(fmt::format("unpack \"{}\"", archive.path));
+      throw;
+    }
     check_unchanged(again.get(), archive);
     return true;
   }
@@ -100,7 +96,7 @@ class TreeCopier {
     // Open directories from the destination itself down to where the walk is; entries come parents
     // first.
     std::vector<std::pair<std::string, os::Fd>> open;
-    open.emplace_back(top, make_directory(path));
+    open.emplace_back(top, destination_.make_directory(path, made()));
     destination_.keep_times(open.back().second.get());
     copies_directory_ = true;
     top_path_ = top;
@@ -108,12 +104,8 @@ class TreeCopier {
     for (std::size_t i = 1; i < source.entries.size(); ++i) {
       if (stop_.stop_requested()) throw Error(Errc::cancelled, "cancelled");
       const TreeEntry& entry = source.entries[i];
-      if (options_.excludes &&
-          options_.excludes(entry.path.substr(top.empty() ? 0 : top.size() + 1)))
-        continue;
       while (!is_below(entry.path, open.back().first))
         open.pop_back();
-      if (parent_of(entry.path) != open.back().first) continue;  // its directory was left out
       const int parent = open.back().second.get();
       if (S_ISDIR(entry.status.st_mode)) {
         open.emplace_back(entry.path, copy_directory(entry, parent));
@@ -130,11 +122,6 @@ class TreeCopier {
     return base_.empty() ? std::string(rest) : fmt::format("{}/{}", base_, rest);
   }
 
-  static std::string_view parent_of(std::string_view path) {
-    const std::size_t slash = path.rfind('/');
-    return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
-  }
-
   static bool is_below(std::string_view path, std::string_view directory) {
     return directory.empty() || (path.size() > directory.size() && path.starts_with(directory) &&
                                  path[directory.size()] == '/');
@@ -143,6 +130,7 @@ class TreeCopier {
   os::Fd copy_directory(const TreeEntry& entry, int parent) {
     const std::string name = base_of(entry.path);
     struct stat existing{};
+    bool is_new = false;
     if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
       if (!S_ISDIR(existing.st_mode)) {
         throw Error(Errc::invalid_input,
@@ -151,11 +139,19 @@ class TreeCopier {
       }
     } else if (errno != ENOENT) {
       throw system_error(errno, "stat " + name);
-    } else if (::mkdirat(parent, name.c_str(), 0700) != 0) {
-      throw system_error(errno, "make directory " + name);
+    } else {
+      is_new = true;
+      if (::mkdirat(parent, name.c_str(), 0700) != 0)
+        throw system_error(errno, "make directory " + name);
     }
     os::Fd made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made) throw system_error(errno, "open directory " + name);
+    if (entry.is_passage && !is_new) {
+      destination_.keep_times(made.get());
+      if (::fchmod(made.get(), entry.status.st_mode & 07777U) != 0)
+        throw system_error(errno, "chmod " + name);
+      return made;
+    }
     set_metadata(made.get(), entry.status, name);
     write_xattrs(made.get(), entry.xattrs);
     destination_.set_times(made.get(), entry.status.st_mtim);
@@ -168,23 +164,8 @@ class TreeCopier {
     if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
   }
 
-  /// Removes what is in the way of a file; a directory there is an error, unless the copy is laid
-  /// over it.
-  void clear_place(int parent, const std::string& name) const {
-    if (::unlinkat(parent, name.c_str(), 0) == 0 || errno == ENOENT) return;
-    if (errno == EISDIR && !options_.follow_links) {
-      os::remove_tree_at(parent, name);
-      return;
-    }
-    if (errno == EISDIR || errno == EPERM) {
-      throw Error(Errc::invalid_input,
-                  "cannot replace the directory \"{}\" of the image with a file", name);
-    }
-    throw system_error(errno, "replace " + name);
-  }
-
   void copy_entry(const TreeEntry& entry, int parent, const std::string& name) {
-    clear_place(parent, name);
+    destination_.clear_place(parent, name);
     if (S_ISREG(entry.status.st_mode)) {
       if (!link_to_earlier(entry, parent, name)) copy_file(entry, parent, name);
       return;
@@ -193,15 +174,17 @@ class TreeCopier {
       if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) {
         throw system_error(errno, "make link " + name);
       }
-    } else if (::mknodat(parent, name.c_str(), entry.status.st_mode & (S_IFMT | 0777U),
-                         entry.status.st_rdev) != 0) {
+    } else if (::mknodat(parent, name.c_str(), special_type(entry.status) | 0600U,
+                         S_ISSOCK(entry.status.st_mode) ? 0 : entry.status.st_rdev) != 0) {
       throw system_error(errno, "make special file " + name);
-    } else if (::fchmodat(parent, name.c_str(), mode_of(entry.status), 0) != 0) {
-      throw system_error(errno, "chmod " + name);
     }
     const OwnerIds owner = owner_of(entry.status);
     if (::fchownat(parent, name.c_str(), owner.uid, owner.gid, AT_SYMLINK_NOFOLLOW) != 0) {
       throw system_error(errno, "chown " + name);
+    }
+    if (!S_ISLNK(entry.status.st_mode) &&
+        ::fchmodat(parent, name.c_str(), mode_of(entry.status), 0) != 0) {
+      throw system_error(errno, "chmod " + name);
     }
     const std::array<timespec, 2> times{entry.status.st_mtim, entry.status.st_mtim};
     if (::utimensat(parent, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {

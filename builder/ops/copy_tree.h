@@ -1,14 +1,12 @@
 // Copies what a source selected into a destination, as COPY does.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
+#include "builder/graph/file_mode.h"
 #include "builder/ops/destination.h"
-#include "builder/ops/file_mode.h"
 #include "builder/ops/selection.h"
 
 namespace kiln::ops {
@@ -16,19 +14,16 @@ namespace kiln::ops {
 struct CopyOptions {
   std::optional<OwnerIds> owner;  ///< of everything copied and made; nullopt: as `keep_owner` says
   bool keep_owner = false;  ///< the source's owners (another stage) instead of 0:0 (a context)
-  std::optional<ModeChange> mode;
+  std::optional<graph::ModeChange> mode;
   bool unpack_archives = false;
-  bool follow_links = true;  ///< of the destination; false: what is in the way is replaced (--link)
-  /// Paths (relative to a directory that is the source, else the file's name) that are left out;
-  /// null: none.
-  std::function<bool(std::string_view path)> excludes;
 };
 
 /// Copies one selected source to `destination` (absolute; a trailing '/' means into that directory,
 /// as does an existing directory). A directory's contents go into the destination; a file replaces
-/// what is there. Files keep times, modes, xattrs and hard links among themselves. Blocks. source:
-/// docs.docker.com "Dockerfile reference: COPY"; existing directories take the copied ones'
-/// metadata, a link where a directory is copied is an error, as in BuildKit
+/// what is there, but a directory is an error. Directories below the destination take the copied
+/// ones' metadata; one that was selected only for what is below it gives an existing one its mode.
+/// Files keep times, modes, xattrs and hard links among themselves; a socket becomes an empty file.
+/// Blocks. source: tonistiigi/fsutil copy/copy.go
 void copy_tree(const SourceTree& tree,
                const SelectedSource& source,
                Destination& destination,

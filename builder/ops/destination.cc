@@ -5,7 +5,8 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
+#include <deque>
+#include <utility>
 #include <vector>
 
 #include "proto/error.h"
@@ -14,6 +15,12 @@ namespace kiln::ops {
 
 namespace {
 
+constexpr int kMaxLinks = 255;  // as continuity has it
+
+[[noreturn]] void not_a_directory(const std::string& path) {
+  throw Error(Errc::invalid_input, "/{}: not a directory in the image", path);
+}
+
 void set_owner(int fd, OwnerIds owner, std::string_view path) {
   if (::fchown(fd, owner.uid, owner.gid) != 0)
     throw system_error(errno, fmt::format("chown {}", path));
@@ -21,60 +28,99 @@ void set_owner(int fd, OwnerIds owner, std::string_view path) {
 
 }  // namespace
 
-os::Fd Destination::make_directory(std::string_view path, OwnerIds owner) {
-  constexpr int kFlags = O_RDONLY | O_DIRECTORY;
-  std::string so_far;
-  os::Fd current = root_.open_at("", kFlags, os::Links::in_root);
-  for (const std::string& part : os::split_path(path)) {
-    so_far += "/" + part;
-    // From the root each time: a link on the way may be absolute.
-    if (std::optional<os::Fd> next = root_.try_open_at(so_far, O_PATH, os::Links::in_root)) {
-      struct stat status{};
-      if (::fstat(next->get(), &status) != 0) throw system_error(errno, "stat " + so_far);
-      if (!S_ISDIR(status.st_mode)) {
-        throw Error(Errc::invalid_input, "{}: not a directory in the image", so_far);
-      }
-      current = root_.open_at(so_far, kFlags, os::Links::in_root);
+std::string Destination::resolve(std::string_view path) const {
+  std::deque<std::string> rest;
+  for (std::string& part : os::split_path(path))
+    rest.push_back(std::move(part));
+  std::vector<std::string> resolved;
+  int links = 0;
+  while (!rest.empty()) {
+    const std::string part = std::move(rest.front());
+    rest.pop_front();
+    if (part == "..") {
+      if (!resolved.empty()) resolved.pop_back();
       continue;
     }
-    current = make_new(current.get(), part, owner);
-  }
-  return current;
-}
-
-os::Fd Destination::make_directory_over(std::string_view path, OwnerIds owner) {
-  os::Fd current = root_.open_at("", O_RDONLY | O_DIRECTORY, os::Links::in_root);
-  for (const std::string& part : os::split_path(path)) {
-    os::Fd next(
-        ::openat(current.get(), part.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!next) {
-      const int reason = errno;
-      if (reason != ENOENT && reason != ENOTDIR && reason != ELOOP) {
-        throw system_error(reason, "open " + part);
-      }
-      keep_times(current.get());
-      if (reason != ENOENT && ::unlinkat(current.get(), part.c_str(), 0) != 0) {
-        throw system_error(errno, "replace " + part);
-      }
-      next = make_new(current.get(), part, owner);
+    resolved.push_back(part);
+    const std::string so_far = fmt::format("{}", fmt::join(resolved, "/"));
+    const std::optional<os::Fd> found =
+        root_.try_open_at(so_far, O_PATH | O_NOFOLLOW, os::Links::beneath);
+    if (!found) continue;
+    struct stat status{};
+    if (::fstat(found->get(), &status) != 0) throw system_error(errno, "stat /" + so_far);
+    if (!S_ISLNK(status.st_mode)) {
+      if (!rest.empty() && !S_ISDIR(status.st_mode)) not_a_directory(so_far);
+      continue;
     }
-    current = std::move(next);
+    if (++links > kMaxLinks) {
+      throw Error(Errc::invalid_input, "{}: too many levels of symbolic links in the image", path);
+    }
+    resolved.pop_back();
+    const std::string target = os::read_link(found->get(), "");
+    if (target.starts_with('/')) resolved.clear();
+    std::vector<std::string> parts = os::split_path(target);
+    rest.insert(rest.begin(), parts.begin(), parts.end());
+  }
+  return fmt::format("{}", fmt::join(resolved, "/"));
+}
+
+os::Fd Destination::open_directory(const std::string& resolved) const {
+  return root_.open_at(resolved, O_RDONLY | O_DIRECTORY, os::Links::refuse);
+}
+
+os::Fd Destination::make_directory(std::string_view path, const MadeDirectory& made) {
+  const std::string resolved = resolve(path);
+  std::string so_far;
+  os::Fd current = open_directory("");
+  for (const std::string& part : os::split_path(resolved)) {
+    so_far += so_far.empty() ? part : "/" + part;
+    struct stat status{};
+    if (::fstatat(current.get(), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+      if (!S_ISDIR(status.st_mode)) not_a_directory(so_far);
+      current = open_directory(so_far);
+      continue;
+    }
+    if (errno != ENOENT) throw system_error(errno, "stat /" + so_far);
+    current = make_new(current.get(), part, made);
   }
   return current;
 }
 
-os::Fd Destination::make_new(int parent_fd, const std::string& name, OwnerIds owner) {
+Destination::Place Destination::place_of_file(const std::string& path,
+                                              const std::string& name,
+                                              const MadeDirectory& made) {
+  if (path.ends_with('/')) return {make_directory(path, made), name};
+  const std::string resolved = resolve(path);
+  const std::optional<struct stat> existing = stat_at(resolved);
+  if (existing && S_ISDIR(existing->st_mode)) return {make_directory(resolved, made), name};
+  const std::size_t slash = resolved.rfind('/');
+  const bool top = slash == std::string::npos;
+  return {make_directory(top ? "" : resolved.substr(0, slash), made),
+          top ? resolved : resolved.substr(slash + 1)};
+}
+
+void Destination::clear_place(int parent_fd, const std::string& name) const {
+  if (::unlinkat(parent_fd, name.c_str(), 0) == 0 || errno == ENOENT) return;
+  const int reason = errno;
+  const std::string directory = path_of(parent_fd);
+  const std::string path = fmt::format("{}{}/{}", directory.empty() ? "" : "/", directory, name);
+  if (reason == EISDIR || reason == EPERM) {
+    throw Error(Errc::invalid_input, "cannot replace the directory {} of the image with a file",
+                path);
+  }
+  throw system_error(reason, "replace " + path);
+}
+
+os::Fd Destination::make_new(int parent_fd,
+                             const std::string& name,
+                             const MadeDirectory& directory) {
   keep_times(parent_fd);
-  if (::mkdirat(parent_fd, name.c_str(), 0755) != 0) {
-    if (errno == EEXIST) {
-      throw Error(Errc::invalid_input, "{}: a link that leads nowhere in the image", name);
-    }
+  if (::mkdirat(parent_fd, name.c_str(), 0700) != 0)
     throw system_error(errno, "make directory " + name);
-  }
   os::Fd made(::openat(parent_fd, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!made) throw system_error(errno, "open " + name);
-  if (::fchmod(made.get(), 0755) != 0) throw system_error(errno, "chmod " + name);
-  set_owner(made.get(), owner, name);
+  set_owner(made.get(), directory.owner, name);
+  if (::fchmod(made.get(), directory.mode) != 0) throw system_error(errno, "chmod " + name);
   set_times(made.get(), made_time());
   return made;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -24,12 +25,6 @@ struct MountedInput {
   std::optional<os::Dir> root;
 };
 
-OwnerIds to_ids(const os::Dir& root, const std::optional<graph::Owner>& owner) {
-  if (!owner || owner->empty()) return {};
-  const sandbox::User user = sandbox::resolve_owner(root, *owner);
-  return {user.uid, user.gid};
-}
-
 /// Runs the actions of one operation on a mounted root. Blocks.
 class FileActions {
  public:
@@ -45,26 +40,33 @@ class FileActions {
         destination_(root, op.made_time),
         stop_(std::move(stop)) {}
 
-  void run() {
+  /// Returns what users should be told.
+  std::vector<std::string> run() {
     for (const graph::FileAction& action : op_.actions) {
       std::visit([this](const auto& one) { run(one); }, action);
     }
     destination_.restore_times();
+    return std::move(warnings_);
   }
 
  private:
+  /// Names that the image does not know are root's, as in BuildKit; but somebody is told.
+  OwnerIds to_ids(const std::optional<graph::Owner>& owner) {
+    if (!owner || owner->empty()) return {};
+    const sandbox::Owner found = sandbox::resolve_owner(root_, *owner);
+    for (const std::string& unknown : found.unknown) {
+      if (std::ranges::find(warnings_, unknown) == warnings_.end()) warnings_.push_back(unknown);
+    }
+    return {found.uid, found.gid};
+  }
+
   void run(const graph::CopyAction& copy) {
     CopyOptions options;
     const FileInput& input = inputs_.at(copy.input);
     options.keep_owner = !input.selection || input.selection->directory->is_ours;
-    if (copy.owner) options.owner = to_ids(root_, copy.owner);
-    if (!copy.mode.empty()) options.mode = ModeChange::parse(copy.mode);
+    if (copy.owner) options.owner = to_ids(copy.owner);
+    if (!copy.mode.empty()) options.mode = graph::ModeChange::parse(copy.mode);
     options.unpack_archives = copy.unpack_archives;
-    options.follow_links = copy.follow_destination_links;
-    const graph::PatternList exclude(copy.exclude);
-    if (!exclude.empty())
-      options.excludes = [&exclude](std::string_view path) { return exclude.excludes(path); };
-
     if (input.selection) {
       for (const SelectedSource& source : input.selection->sources) {
         copy_tree(input.selection->tree(), source, destination_, copy.destination, options, stop_);
@@ -73,25 +75,27 @@ class FileActions {
     }
     const SourceTree tree{
         &*mounted_.at(copy.input).root, {}, "the stage or image that --from names"};
+    const SourceFilter filter{graph::PatternList(copy.exclude), copy.keep_parents, false};
     const Exclusion none{[](std::string_view) { return false; },
                          [](std::string_view) { return false; }};
     for (const std::string& text : copy.sources) {
-      for (const SelectedSource& source : select_source(tree, text, none, stop_)) {
+      for (const SelectedSource& source : select_source(tree, text, filter, none, stop_)) {
         copy_tree(tree, source, destination_, copy.destination, options, stop_);
       }
     }
   }
 
   void run(const graph::MkfileAction& file) {
-    const auto [parent, name] = open_parent(place_of(file), file.owner);
-    if (::unlinkat(parent.get(), name.c_str(), 0) != 0 && errno != ENOENT) {
-      throw system_error(errno, "replace " + file.path);
-    }
+    const OwnerIds owner = to_ids(file.owner);
+    const auto [parent, name] =
+        destination_.place_of_file(file.path, file.name_in_directory, {owner, file.parent_mode});
+    destination_.keep_times(parent.get());
+    destination_.clear_place(parent.get(), name);
     const os::Fd made(::openat(parent.get(), name.c_str(),
                                O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!made) throw system_error(errno, "create " + file.path);
     os::write_all(made.get(), as_bytes(file.content), file.path);
-    set_metadata(made.get(), to_ids(root_, file.owner), file.mode, file.path);
+    set_metadata(made.get(), owner, file.mode, file.path);
     const std::array<timespec, 2> times{destination_.made_time(), destination_.made_time()};
     if (::futimens(made.get(), times.data()) != 0)
       throw system_error(errno, "set times of " + file.path);
@@ -99,20 +103,20 @@ class FileActions {
 
   void run(const graph::MkdirAction& directory) {
     const std::optional<struct stat> existing = destination_.stat_at(directory.path);
-    const OwnerIds owner = to_ids(root_, directory.owner);
-    const os::Fd made = destination_.make_directory(directory.path, owner);
+    const OwnerIds owner = to_ids(directory.owner);
+    const os::Fd made = destination_.make_directory(directory.path, {owner});
     if (!existing) set_metadata(made.get(), owner, directory.mode, directory.path);
   }
 
   void run(const graph::RemoveAction& remove) {
-    const auto [parent, name] = open_parent(remove.path, std::nullopt);
+    const auto [parent, name] = open_parent(remove.path);
     if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return;
     if (errno != EISDIR) throw system_error(errno, "remove " + remove.path);
     os::remove_tree_at(parent.get(), name);
   }
 
   void run(const graph::SymlinkAction& link) {
-    const auto [parent, name] = open_parent(link.path, std::nullopt);
+    const auto [parent, name] = open_parent(link.path);
     if (::symlinkat(link.target.c_str(), parent.get(), name.c_str()) != 0) {
       throw system_error(errno, "make link " + link.path);
     }
@@ -122,25 +126,16 @@ class FileActions {
     }
   }
 
-  /// An existing directory is where a here-document goes into.
-  [[nodiscard]] std::string place_of(const graph::MkfileAction& file) const {
-    if (file.name_in_directory.empty()) return file.path;
-    const std::optional<struct stat> existing = destination_.stat_at(file.path);
-    if (!existing || !S_ISDIR(existing->st_mode)) return file.path;
-    return fmt::format("{}/{}", file.path, file.name_in_directory);
-  }
-
   static void set_metadata(int fd, OwnerIds owner, std::uint32_t mode, const std::string& path) {
     if (::fchown(fd, owner.uid, owner.gid) != 0) throw system_error(errno, "chown " + path);
     if (::fchmod(fd, mode) != 0) throw system_error(errno, "chmod " + path);
   }
 
-  std::pair<os::Fd, std::string> open_parent(const std::string& path,
-                                             const std::optional<graph::Owner>& owner) {
+  std::pair<os::Fd, std::string> open_parent(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     check(slash != std::string::npos && slash + 1 < path.size(),
           "a file action has an absolute path");
-    os::Fd parent = destination_.make_directory(path.substr(0, slash + 1), to_ids(root_, owner));
+    os::Fd parent = destination_.make_directory(path.substr(0, slash + 1), {});
     destination_.keep_times(parent.get());
     return {std::move(parent), path.substr(slash + 1)};
   }
@@ -151,16 +146,22 @@ class FileActions {
   const os::Dir& root_;
   Destination destination_;
   std::stop_token stop_;
+  std::vector<std::string> warnings_;
 };
 
 using Paths = std::vector<std::filesystem::path>;
 
+struct Acted {
+  std::shared_ptr<snapshot::Workspace> workspace;
+  std::vector<std::string> warnings;
+};
+
 /// Mounts, acts, and gives the workspace back with its changes. Blocks.
-std::shared_ptr<snapshot::Workspace> act(const graph::FileOp& op,
-                                         const std::vector<FileInput>& inputs,
-                                         const std::vector<Paths>& snapshots,
-                                         Workshop& workshop,
-                                         std::stop_token stop) {
+Acted act(const graph::FileOp& op,
+          const std::vector<FileInput>& inputs,
+          const std::vector<Paths>& snapshots,
+          Workshop& workshop,
+          std::stop_token stop) {
   const Paths base = inputs.empty() ? Paths{} : snapshots.front();
   auto workspace = open_workspace(workshop, "file", base);
   std::vector<MountedInput> mounted(inputs.size());
@@ -171,8 +172,8 @@ std::shared_ptr<snapshot::Workspace> act(const graph::FileOp& op,
     mounted[i].root = os::Dir::open(mounted[i].view->root());
   }
   const os::Dir root = os::Dir::open(workspace->root());
-  FileActions(op, inputs, mounted, root, std::move(stop)).run();
-  return workspace;
+  std::vector<std::string> warnings = FileActions(op, inputs, mounted, root, std::move(stop)).run();
+  return {std::move(workspace), std::move(warnings)};
 }
 
 }  // namespace
@@ -189,9 +190,11 @@ asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
   auto work = [&](std::stop_token stop) {
     return act(op, inputs, snapshots, workshop, std::move(stop));
   };
-  auto workspace = co_await os::offload_cancellable(workshop.pool, work);
+  Acted acted = co_await os::offload_cancellable(workshop.pool, work);
+  for (const std::string& warning : acted.warnings)
+    listener->log(2, fmt::format("warning: {}\n", warning));
   solver::Stack base = inputs.empty() ? solver::Stack{} : inputs.front().stack;
-  co_return co_await add_layer(workshop, std::move(base), std::move(workspace));
+  co_return co_await add_layer(workshop, std::move(base), std::move(acted.workspace));
 }
 
 }  // namespace kiln::ops

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <iterator>
 #include <optional>
 
+#include "builder/graph/nearest.h"
 #include "builder/graph/pattern.h"
 #include "proto/error.h"
 
@@ -31,28 +33,65 @@ std::string base_of(std::string_view path) {
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
 }
 
+/// A backslash takes a character's meaning away.
+bool has_wildcard(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '*' || text[i] == '?' || text[i] == '[') {
+      return true;
+    }
+  }
+  return false;
+}
+
 class Selector {
  public:
   Selector(const SourceTree& tree,
            const std::string& source,
+           const SourceFilter& filter,
            const Exclusion& exclusion,
            std::stop_token stop)
-      : tree_(tree), source_(source), exclusion_(exclusion), stop_(std::move(stop)) {}
+      : tree_(tree),
+        source_(source),
+        filter_(filter),
+        exclusion_(exclusion),
+        stop_(std::move(stop)) {}
 
   std::vector<SelectedSource> run() {
     const os::ActAs as_peer(tree_.peer);
-    if (graph::has_glob(source_)) {
-      match("", os::split_path(source_));
+    const std::size_t pivot = filter_.keep_parents ? source_.find(kPivot) : std::string::npos;
+    if (pivot == std::string::npos) {
+      select(source_);
     } else {
-      select_path();
+      select_parts(source_.substr(0, pivot), source_.substr(pivot + kPivot.size()));
     }
     return std::move(found_);
   }
 
  private:
-  void select_path() {
+  static constexpr std::string_view kPivot = "/./";
+
+  void select_parts(const std::string& place, const std::string& pattern) {
+    if (!has_wildcard(place) && !has_wildcard(pattern)) (void)existing(join(place, pattern));
+    // Of a source that is "." everything is meant.
+    if (!pattern.empty()) include_.emplace(std::vector<std::string>{pattern});
+    select(place);
+  }
+
+  void select(const std::string& path) {
+    if (!filter_.is_literal && has_wildcard(path)) {
+      select_glob(path);
+    } else {
+      const std::vector<std::string> parts = os::split_path(path);
+      add(parts.empty() ? "" : parts.back(), existing(path));
+    }
+  }
+
+  /// What is at `path`; throws Error{not_found} when that is nothing.
+  TreeEntry existing(const std::string& path) {
     std::deque<std::string> parts;
-    for (std::string& part : os::split_path(source_)) {
+    for (std::string& part : os::split_path(path)) {
       // ".." stops at the root, as in every copy source.
       if (part != "..") {
         parts.push_back(std::move(part));
@@ -60,51 +99,91 @@ class Selector {
         parts.pop_back();
       }
     }
-    const std::string name = parts.empty() ? "" : parts.back();
-    std::optional<TreeEntry> entry = follow(std::move(parts));
+    std::optional<TreeEntry> entry = follow(parts);
     if (!entry) {
-      throw Error(Errc::not_found, "\"{}\": not found in {}", source_, tree_.what);
+      throw Error(Errc::not_found, "\"{}\": not found in {}{}", path, tree_.what, hint_for(parts));
     }
     if (!entry->path.empty() && exclusion_.excludes(entry->path) &&
         !S_ISDIR(entry->status.st_mode)) {
-      throw Error(Errc::not_found, "\"{}\": excluded from {} by an ignore pattern", source_,
-                  tree_.what);
+      fail_excluded();
     }
-    add(name, std::move(*entry));
+    return std::move(*entry);
+  }
+
+  [[noreturn]] void fail_excluded() const {
+    throw Error(Errc::not_found, "\"{}\": excluded from {} by an ignore pattern", source_,
+                tree_.what);
+  }
+
+  /// "; did you mean "X"?" where a directory on the way has a name that is nearly the right one.
+  std::string hint_for(const std::deque<std::string>& parts) {
+    std::optional<TreeEntry> directory = describe("");
+    std::string so_far;
+    for (const std::string& part : parts) {
+      std::deque<std::string> next{part};
+      for (std::string& above : os::split_path(so_far))
+        next.insert(std::prev(next.end()), std::move(above));
+      std::optional<TreeEntry> entry = follow(next);
+      if (!entry) {
+        if (!S_ISDIR(directory->status.st_mode)) return "";
+        std::vector<std::string> names;
+        for (const os::DirEntry& candidate :
+             list(open_directory(directory->path), directory->path)) {
+          if (!exclusion_.excludes(join(directory->path, candidate.name)))
+            names.push_back(candidate.name);
+        }
+        const std::string match = graph::nearest(part, names);
+        return match.empty() ? "" : fmt::format("; did you mean \"{}\"?", join(so_far, match));
+      }
+      directory = std::move(entry);
+      so_far = join(so_far, part);
+    }
+    return "";
   }
 
   void add(std::string name, TreeEntry top) {
     SelectedSource selected{source_, std::move(name), {}};
     const bool directory = S_ISDIR(top.status.st_mode);
     const bool excluded = directory && !top.path.empty() && exclusion_.excludes(top.path);
-    const std::string path = top.path;
+    top_ = top.path;
     selected.entries.push_back(std::move(top));
-    if (directory) walk(open_directory(path), path, selected.entries);
-    if (excluded && selected.entries.size() == 1) {
-      throw Error(Errc::not_found, "\"{}\": excluded from {} by an ignore pattern", source_,
-                  tree_.what);
-    }
+    if (directory) walk(open_directory(top_), std::string(top_), selected.entries);
+    if (excluded && selected.entries.size() == 1) fail_excluded();
     found_.push_back(std::move(selected));
   }
 
-  /// Matches the rest of a glob's components below `directory`.
+  void select_glob(const std::string& path) {
+    std::vector<std::string> components = os::split_path(path);
+    const auto first = std::ranges::find_if(components, has_wildcard);
+    std::string place;
+    for (auto part = components.begin(); part != first; ++part)
+      place = join(place, *part);
+    const TreeEntry base = existing(place);
+    components.erase(components.begin(), first);
+    if (S_ISDIR(base.status.st_mode)) match(base.path, components, 0);
+  }
+
+  /// Matches the components from `at` on below `directory`. Only what matches all of them may be a
+  /// link.
   void match(const std::string& directory,
              const std::vector<std::string>& components,
-             std::size_t at = 0) {
+             std::size_t at) {
     const bool last = at + 1 == components.size();
-    for (const os::DirEntry& candidate : list(open_directory(directory), directory)) {
+    const os::Fd fd = open_directory(directory);
+    for (const os::DirEntry& candidate : list(fd, directory)) {
       if (!graph::matches_glob(components[at], candidate.name)) continue;
       const std::string path = join(directory, candidate.name);
       if (exclusion_.excludes_subtree(path)) continue;
+      if (!last) {
+        const std::optional<TreeEntry> entry = stat_entry(fd.get(), candidate.name, path);
+        if (entry && S_ISDIR(entry->status.st_mode)) match(path, components, at + 1);
+        continue;
+      }
       const auto parts = os::split_path(path);
       std::optional<TreeEntry> entry = follow({parts.begin(), parts.end()});
       if (!entry) continue;  // a dangling link
-      const bool is_directory = S_ISDIR(entry->status.st_mode);
-      if (!last) {
-        if (is_directory) match(entry->path, components, at + 1);
-      } else if (is_directory || !exclusion_.excludes(path)) {
+      if (S_ISDIR(entry->status.st_mode) || !exclusion_.excludes(path))
         add(candidate.name, std::move(*entry));
-      }
     }
   }
 
@@ -183,15 +262,27 @@ class Selector {
     }
   }
 
+  /// Whether COPY's own patterns select what is at `relative` to the source.
+  [[nodiscard]] bool is_selected(std::string_view relative) const {
+    return (!include_ || include_->excludes(relative)) && !filter_.exclude.excludes(relative);
+  }
+  [[nodiscard]] bool may_select_below(std::string_view relative, bool selected) const {
+    if (selected) return true;
+    if (filter_.exclude.excludes(relative)) return !filter_.exclude.excludes_subtree(relative);
+    return include_->may_match_below(relative);
+  }
+
   void walk(const os::Fd& directory, const std::string& path, std::vector<TreeEntry>& entries) {
     if (stop_.stop_requested()) throw Error(Errc::cancelled, "cancelled");
     for (const os::DirEntry& child : list(directory, path)) {
       const std::string child_path = join(path, child.name);
       const bool excluded = exclusion_.excludes(child_path);
       if (excluded && (child.type != DT_DIR || exclusion_.excludes_subtree(child_path))) continue;
+      const std::string relative = child_path.substr(top_.empty() ? 0 : top_.size() + 1);
+      const bool selected = is_selected(relative);
+      if (!selected && (child.type != DT_DIR || !may_select_below(relative, selected))) continue;
       std::optional<TreeEntry> entry = stat_entry(directory.get(), child.name, child_path);
-      if (!entry || S_ISSOCK(entry->status.st_mode))
-        continue;  // vanished, or cannot be in an image
+      if (!entry) continue;  // vanished
       const bool is_directory = S_ISDIR(entry->status.st_mode);
       const std::size_t before = entries.size();
       entries.push_back(std::move(*entry));
@@ -201,16 +292,20 @@ class Selector {
       if (!below)
         throw system_error(errno, fmt::format("list \"{}\" in {}", child_path, tree_.what));
       entries.back().xattrs = read_xattrs(below.get());
+      entries.back().is_passage = !selected;
       walk(below, child_path, entries);
-      // An excluded directory is there only for what is re-included below it.
-      if (excluded && entries.size() == before + 1) entries.pop_back();
+      // A directory that is left out itself is there only for what is selected below it.
+      if ((excluded || !selected) && entries.size() == before + 1) entries.pop_back();
     }
   }
 
   const SourceTree& tree_;
   const std::string& source_;
+  const SourceFilter& filter_;
   const Exclusion& exclusion_;
   std::stop_token stop_;
+  std::optional<graph::PatternList> include_;  ///< nullopt: everything
+  std::string top_;                            ///< the source that is walked
   std::vector<SelectedSource> found_;
 };
 
@@ -218,9 +313,10 @@ class Selector {
 
 std::vector<SelectedSource> select_source(const SourceTree& tree,
                                           const std::string& source,
+                                          const SourceFilter& filter,
                                           const Exclusion& exclusion,
                                           std::stop_token stop) {
-  return Selector(tree, source, exclusion, std::move(stop)).run();
+  return Selector(tree, source, filter, exclusion, std::move(stop)).run();
 }
 
 os::Fd open_entry(const SourceTree& tree, const TreeEntry& entry) {

@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "builder/graph/pattern.h"
 #include "builder/ops/xattrs.h"
 #include "builder/os/dir.h"
 #include "builder/os/peer.h"
@@ -31,6 +33,7 @@ struct TreeEntry {
   struct stat status{};       ///< of the entry itself, not of what a link points to
   std::string link_target;    ///< of a symbolic link
   std::vector<Xattr> xattrs;  ///< of a directory below the top; a file's are read with its bytes
+  bool is_passage = false;    ///< a directory that was not selected itself, but something below it
 };
 
 /// One file or directory that a source names.
@@ -49,11 +52,23 @@ struct Exclusion {
   std::function<bool(std::string_view path)> excludes_subtree;
 };
 
+/// What a COPY takes of its sources.
+struct SourceFilter {
+  /// Relative to each source that is a directory; a file that the source names is never left out.
+  graph::PatternList exclude;
+  /// Sources are "PLACE/./PATTERN": of the directories that PLACE names, what PATTERN matches.
+  bool keep_parents = false;
+  bool is_literal = false;  ///< sources are paths: nothing in them is a wildcard
+};
+
 /// What `source` (a path or glob; "" or "." is everything) names. A path that does not exist, or
-/// that is excluded, throws Error{not_found} naming it; a glob without matches gives nothing.
-/// Error{denied} names what the peer may not read. Blocks.
+/// that is excluded from the tree, throws Error{not_found} naming it and what is called alike; a
+/// glob without matches gives nothing. Links are followed up to the first component with a
+/// wildcard, and at the end. Error{denied} names what the peer may not read. Blocks.
+/// source: tonistiigi/fsutil copy.ResolveWildcards
 [[nodiscard]] std::vector<SelectedSource> select_source(const SourceTree& tree,
                                                         const std::string& source,
+                                                        const SourceFilter& filter,
                                                         const Exclusion& exclusion,
                                                         std::stop_token stop);
 

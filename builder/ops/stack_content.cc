@@ -11,9 +11,15 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// What is selected of one input: paths or globs.
+/// A path or glob, and what is taken of it.
+struct Source {
+  std::string text;
+  SourceFilter filter;
+};
+
+/// What is selected of one input.
 struct Selectors {
-  std::vector<std::string> sources;
+  std::vector<Source> sources;
   bool whole = false;  ///< something else of it is seen
 };
 
@@ -22,7 +28,9 @@ Selectors selectors(const graph::FileOp& op, std::size_t input) {
   for (const graph::FileAction& action : op.actions) {
     const auto* copy = std::get_if<graph::CopyAction>(&action);
     if (!copy || copy->input != input) continue;
-    selectors.sources.insert(selectors.sources.end(), copy->sources.begin(), copy->sources.end());
+    const SourceFilter filter{graph::PatternList(copy->exclude), copy->keep_parents, false};
+    for (const std::string& text : copy->sources)
+      selectors.sources.push_back({text, filter});
   }
   return selectors;
 }
@@ -32,8 +40,7 @@ Selectors selectors(const graph::ExecOp& op, std::size_t input) {
   for (const graph::ExecMount& mount : op.mounts) {
     const auto* bind = std::get_if<graph::BindMount>(&mount);
     if (!bind || bind->input != input) continue;
-    selectors.whole |= graph::has_glob(bind->source);  // a name here, a pattern to a copy
-    selectors.sources.push_back(bind->source);
+    selectors.sources.push_back({bind->source, {{}, false, true}});
   }
   return selectors;
 }
@@ -53,7 +60,7 @@ struct Selected {
   [[nodiscard]] SourceTree tree() const { return {root.get(), {}, "the file system"}; }
 };
 
-Selected select(const std::vector<std::string>& sources,
+Selected select(const std::vector<Source>& sources,
                 const std::vector<std::filesystem::path>& lowers,
                 Workshop& workshop,
                 const std::stop_token& stop) {
@@ -63,9 +70,10 @@ Selected select(const std::vector<std::string>& sources,
   const Exclusion none{[](std::string_view) { return false; },
                        [](std::string_view) { return false; }};
   try {
-    for (const std::string& text : sources) {
-      for (SelectedSource& source : select_source(selected.tree(), text, none, stop))
-        selected.sources.push_back(std::move(source));
+    for (const Source& source : sources) {
+      for (SelectedSource& found :
+           select_source(selected.tree(), source.text, source.filter, none, stop))
+        selected.sources.push_back(std::move(found));
     }
   } catch (const Error& error) {
     if (error.code() != Errc::not_found) throw;
@@ -86,7 +94,7 @@ asio::awaitable<std::optional<std::vector<graph::KeyPart>>> selected_content(
     std::size_t input,
     std::vector<std::filesystem::path> lowers,
     Workshop& workshop) {
-  const std::vector<std::string> sources = selectors(vertex, input).sources;
+  const std::vector<Source> sources = selectors(vertex, input).sources;
   auto mount = [&](std::stop_token stop) {
     return std::make_shared<Selected>(select(sources, lowers, workshop, stop));
   };

@@ -83,7 +83,8 @@ void describe(const TreeEntry& entry,
               Owners owners,
               Sha256& sha) {
   const struct stat& status = entry.status;
-  std::string line = fmt::format("{}:{} {:o} ", name.size(), name, status.st_mode);
+  std::string line = fmt::format("{}:{} {:o}{} ", name.size(), name, status.st_mode,
+                                 entry.is_passage ? " passage" : "");
   if (S_ISREG(status.st_mode)) {
     line += digest->hex();
   } else if (S_ISLNK(status.st_mode)) {

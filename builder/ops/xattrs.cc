@@ -46,7 +46,8 @@ std::vector<Xattr> read_xattrs(int fd) {
 
 void write_xattrs(int fd, const std::vector<Xattr>& xattrs) {
   for (const Xattr& xattr : xattrs) {
-    if (::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0) {
+    if (::fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0) != 0 &&
+        errno != ENOTSUP && errno != EPERM) {
       throw system_error(errno, "write extended attribute " + xattr.name);
     }
   }

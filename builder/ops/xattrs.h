@@ -15,6 +15,7 @@ struct Xattr {
 /// has no attributes. Labels of the host's security module are its own business and not copied.
 [[nodiscard]] std::vector<Xattr> read_xattrs(int fd);
 
+/// One that the file system or the kind of file does not take is left out.
 void write_xattrs(int fd, const std::vector<Xattr>& xattrs);
 
 }  // namespace kiln::ops

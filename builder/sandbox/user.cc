@@ -172,20 +172,30 @@ User resolve_user(const os::Dir& root, std::string_view text) {
   return user;
 }
 
-User resolve_owner(const os::Dir& root, std::string_view text) {
+Owner resolve_owner(const os::Dir& root, std::string_view text) {
   const auto [user_text, group_text] = split_user(text);
-  User user;
-  if (const auto id = user_text.empty() ? std::optional<std::uint32_t>(0) : parse_id(user_text)) {
-    user.uid = *id;
-    user.gid = *id;
+  const auto id_of = [](std::string_view name) {
+    return name == "root" ? std::optional<std::uint32_t>(0) : parse_id(name);
+  };
+  Owner owner;
+  if (const auto id = id_of(user_text)) {
+    owner.uid = owner.gid = *id;
   } else if (const auto entry = find_user(root, user_text, std::nullopt)) {
-    user.uid = entry->uid;
-    user.gid = entry->gid;
-    if (!entry->home.empty()) user.home = entry->home;
+    owner.uid = entry->uid;
+    owner.gid = entry->gid;
+  } else if (!user_text.empty()) {
+    owner.unknown.push_back(fmt::format(
+        "user {}: no such entry in /etc/passwd of the image; root becomes the owner", user_text));
   }
-  if (group_text.empty()) return user;
-  if (const auto group = find_group(root, group_text)) user.gid = *group;
-  return user;
+  if (group_text.empty()) return owner;
+  if (const auto id = group_text == "root" ? id_of(group_text) : find_group(root, group_text)) {
+    owner.gid = *id;
+  } else {
+    owner.unknown.push_back(
+        fmt::format("group {}: no such entry in /etc/group of the image; the group becomes {}",
+                    group_text, owner.gid));
+  }
+  return owner;
 }
 
 }  // namespace kiln::sandbox

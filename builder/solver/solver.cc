@@ -1,5 +1,6 @@
 #include "builder/solver/solver.h"
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
@@ -115,9 +116,21 @@ asio::awaitable<void> Solver::identify_source(VertexId vertex) {
     states_[vertex].source_parts =
         co_await executor_->source_parts(vertex, std::make_shared<Silent>());
   } catch (const Error&) {
-    if (!failed_vertex_) failed_vertex_ = vertex;
+    if (!failed_vertex_) {
+      failed_vertex_ = blamed_for(vertex);
+      Reporter(*this, *failed_vertex_).end(StepOutcome::failed);
+    }
     throw;
   }
+}
+
+VertexId Solver::blamed_for(VertexId source) const {
+  if (!graph::local_source((*graph_)[source])) return source;
+  const auto user = std::ranges::find_if(closure_, [&](VertexId vertex) {
+    const std::vector<VertexId>& inputs = (*graph_)[vertex].inputs;
+    return std::ranges::find(inputs, source) != inputs.end();
+  });
+  return user == closure_.end() ? source : *user;
 }
 
 void Solver::make_keys() {

@@ -61,6 +61,8 @@ class Solver {
 
   boost::asio::awaitable<void> identify_sources();
   boost::asio::awaitable<void> identify_source(graph::VertexId vertex);
+  /// Who is to blame for a source that cannot be read: of local files the step that names them.
+  [[nodiscard]] graph::VertexId blamed_for(graph::VertexId source) const;
   void make_keys();
   boost::asio::awaitable<void> look_up();
   void choose_needed(graph::VertexId vertex);

@@ -71,12 +71,14 @@ class HostileContextTest(CanaryTest):
         self.assertIn(".dockerignore", result.text)
         self.assertEqual(result.code, 1, result.text)
 
-    def test_a_socket_in_the_context_is_left_out(self):
+    def test_a_socket_in_the_context_becomes_an_empty_file(self):
         context = self.context({"Dockerfile": "", "file": "f"})
         with socket.socket(socket.AF_UNIX) as server:
             server.bind(str(context / "socket"))
             _, out = self.built("FROM scratch\nCOPY . /it\n", context)
-        self.assertEqual(sorted(os.listdir(out / "it")), ["Dockerfile", "file"])
+        self.assertEqual(sorted(os.listdir(out / "it")), ["Dockerfile", "file", "socket"])
+        self.assertTrue((out / "it/socket").is_file())
+        self.assertEqual((out / "it/socket").read_bytes(), b"")
 
     def test_a_file_that_becomes_a_link_while_it_is_copied_shows_nothing_of_outside(self):
         context = self.context({"Dockerfile": ""})

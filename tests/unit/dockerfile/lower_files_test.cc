@@ -38,7 +38,7 @@ TEST(Copy, TakesFilesOfTheContext) {
 
 TEST(Copy, TakesTheWholeContext) {
   const Lowered lowered = lower_text("FROM scratch\nCOPY . /x\n");
-  EXPECT_THAT(source_of(lowered).include, IsEmpty());
+  EXPECT_THAT(source_of(lowered).include, ElementsAre("."));
   EXPECT_THAT(copied(lowered).sources, ElementsAre("."));
   EXPECT_EQ(copied(lowered).destination, "/x");
 }
@@ -65,11 +65,54 @@ TEST(Copy, CarriesItsFlags) {
   const graph::CopyAction& action = copied(lowered);
   EXPECT_EQ(action.owner, "7:8");
   EXPECT_EQ(action.mode, "u+x");
-  EXPECT_FALSE(action.follow_destination_links);
   EXPECT_THAT(action.exclude, ElementsAre("*.o", "x"));
+  EXPECT_THAT(source_of(lowered).source_exclude, ElementsAre("*.o", "x"));
   EXPECT_EQ(history_of(lowered).back(), "COPY --chown=7:8 --chmod=u+x a b # buildkit");
   EXPECT_THAT(error_text("FROM scratch\nCOPY --chmod=9 a b\n"),
               HasSubstr("Dockerfile:2:6: invalid chmod parameter: '9'"));
+}
+
+TEST(Copy, LinkIsALayerOfItsOwn) {
+  const Lowered lowered = lower_text("FROM base\nCOPY --link a b\n");
+  const graph::Vertex& merge = lowered.graph[lowered.target];
+  ASSERT_TRUE(std::holds_alternative<graph::MergeOp>(merge.op));
+  EXPECT_EQ(merge.name, "");
+  const graph::Vertex& copy = lowered.graph[merge.inputs.at(1)];
+  EXPECT_TRUE(graph::is_scratch(lowered.graph[copy.inputs.at(0)]));
+  EXPECT_EQ(std::get<graph::FileOp>(copy.op).made_time, 0);
+  EXPECT_EQ(copy.name, "[2/2] COPY --link a b");
+  EXPECT_EQ(history_of(lowered).back(), "COPY a b # buildkit");
+}
+
+TEST(Copy, ModesAndLinksDoNotGoTogether) {
+  const Lowered lowered = lower_text("FROM base\nCOPY --link --chmod=755 a b\n");
+  EXPECT_TRUE(std::holds_alternative<graph::FileOp>(lowered.graph[lowered.target].op));
+}
+
+TEST(Copy, NamesOfOwnersNeedAnImage) {
+  EXPECT_THAT(error_text("FROM base\nCOPY --link --chown=app a b\n"),
+              HasSubstr("with --link the layer is made without the base image"));
+  EXPECT_THAT(error_text("FROM base\nCOPY --link --chown=1:app a b\n"),
+              HasSubstr("Dockerfile:2:13"));
+  EXPECT_THAT(error_text("FROM scratch\nCOPY --chown=app a b\n"), HasSubstr("still empty"));
+  EXPECT_EQ(error_text("FROM base\nCOPY --link --chown=root:0 a b\n"), "");
+  EXPECT_EQ(error_text("FROM base\nCOPY --link --chmod=755 --chown=app a b\n"), "");
+  EXPECT_EQ(error_text("FROM base\nCOPY --chown=app a b\n"), "");
+}
+
+TEST(Copy, KeepsParentsFromAPivotOn) {
+  const auto source = [](const std::string& text) {
+    return copied(lower_text("FROM scratch\nCOPY --parents " + text + " /x\n")).sources.at(0);
+  };
+  EXPECT_EQ(source("a/b"), "/./a/b");
+  EXPECT_EQ(source("./a/b/."), "/./a/b");
+  EXPECT_EQ(source("/a/./b/./c"), "a/./b/c");
+  EXPECT_EQ(source("a/*/./**/c.h"), "a/*/./**/c.h");
+  EXPECT_EQ(source("../a/./../c"), "a/./c");
+  EXPECT_EQ(source("."), "/./");
+  const Lowered lowered = lower_text("FROM scratch\nCOPY --parents a/b /x\n");
+  EXPECT_TRUE(source_of(lowered).keep_parents);
+  EXPECT_EQ(history_of(lowered).back(), "COPY --parents a/b /x # buildkit");
 }
 
 TEST(Copy, KeepsJsonWordsWhole) {
@@ -92,7 +135,9 @@ TEST(Copy, WritesHeredocs) {
   const auto& actions = last_op<graph::FileOp>(lowered).actions;
   ASSERT_THAT(actions, SizeIs(2));
   const auto& first = std::get<graph::MkfileAction>(actions[0]);
-  EXPECT_EQ(first.path, "/d/a.sh");
+  EXPECT_EQ(first.path, "/d/");
+  EXPECT_EQ(first.name_in_directory, "a.sh");
+  EXPECT_EQ(first.parent_mode, 0755U);
   EXPECT_EQ(first.content, "echo \"world\" it's\n");
   EXPECT_EQ(first.mode, 0755U);
   EXPECT_EQ(first.owner, "1:2");

@@ -81,13 +81,13 @@ TEST(KeyEncoding, CountsEveryFieldOfAFileOp) {
       with([](CopyAction& a) { a.mode = "0644"; }),
       with([](CopyAction& a) { a.unpack_archives = true; }),
       with([](CopyAction& a) { a.keep_parents = true; }),
-      with([](CopyAction& a) { a.follow_destination_links = false; }),
       key(FileOp{{MkdirAction{"/x", 0755, {}}}, 0}),
       key(FileOp{{MkdirAction{"/x", 0700, {}}}, 0}),
       key(FileOp{{MkdirAction{"/x", 0755, "1"}}, 0}),
-      key(FileOp{{MkfileAction{"/x", "content", 0644, {}, ""}}, 0}),
-      key(FileOp{{MkfileAction{"/x", "content", 0644, {}, "n"}}, 0}),
-      key(FileOp{{MkfileAction{"/x", "other", 0644, {}, ""}}, 0}),
+      key(FileOp{{MkfileAction{"/x", "content", 0644, {}, "", 0755}}, 0}),
+      key(FileOp{{MkfileAction{"/x", "content", 0644, {}, "n", 0755}}, 0}),
+      key(FileOp{{MkfileAction{"/x", "content", 0644, {}, "", 0700}}, 0}),
+      key(FileOp{{MkfileAction{"/x", "other", 0644, {}, "", 0755}}, 0}),
       key(FileOp{{RemoveAction{"/x"}}, 0}),
       key(FileOp{{SymlinkAction{"/x", "/y"}}, 0}),
       key(MergeOp{}),
@@ -107,8 +107,9 @@ TEST(KeyEncoding, CountsAnImageByItsManifest) {
 }
 
 TEST(KeyEncoding, LeavesTheChoiceOfLocalFilesToTheirContent) {
-  EXPECT_EQ(key(SourceOp{LocalSource{"context", {"a"}, {"b"}}}),
-            key(SourceOp{LocalSource{"other", {}, {}}}, {"linux", "arm64", "", ""}));
+  EXPECT_EQ(
+      key(SourceOp{LocalSource{"context", {"a"}, {"b"}, {"c"}, true, true}}),
+      key(SourceOp{LocalSource{"other", {}, {}, {}, false, false}}, {"linux", "arm64", "", ""}));
 }
 
 TEST(KeyEncoding, NeverEncodesTwoListsAlike) {

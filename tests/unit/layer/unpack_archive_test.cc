@@ -35,8 +35,9 @@ class UnpackArchive : public ::testing::Test {
   void unpack(const std::string& bytes,
               const std::string& destination,
               UnpackOptions options = {}) {
-    unpack_archive(std::make_unique<DripSource>(bytes, 10'000), os::Dir::open(root_), destination,
-                   options, {});
+    const fs::path target = root_ / fs::path(destination).relative_path();
+    fs::create_directories(target);
+    unpack_archive(std::make_unique<DripSource>(bytes, 10'000), os::Dir::open(target), options, {});
   }
 
   bool archive(const std::string& bytes) {
@@ -59,7 +60,6 @@ class UnpackArchive : public ::testing::Test {
 TEST_F(UnpackArchive, KeepsTheArchivesOwnersUnlessToldOtherwise) {
   unpack(file("a") + tar_end(), "/opt/app/");
   EXPECT_THAT(describe(root_).at("opt/app/a"), HasSubstr("100644 12:13"));
-  EXPECT_THAT(describe(root_).at("opt/app"), HasSubstr("040755 0:0"));
   unpack(file("a") + tar_end(), "opt/app", {.uid = 1, .gid = 2});
   EXPECT_THAT(describe(root_).at("opt/app/a"), HasSubstr("100644 1:2"));
 }
@@ -75,14 +75,39 @@ TEST_F(UnpackArchive, MergesIntoWhatIsThere) {
   EXPECT_THAT(describe(root_).at("d"), HasSubstr("040700"));
 }
 
+TEST_F(UnpackArchive, ItsRootEntrySaysNothingAboutTheDirectory) {
+  unpack(raw_entry({.name = "./", .type = '5', .content = {}, .link = {}, .mode = 0700}) +
+             file("./a") + tar_end(),
+         "d");
+  EXPECT_THAT(describe(root_).at("d"), HasSubstr("040755"));
+  EXPECT_TRUE(fs::exists(root_ / "d/a"));
+}
+
+TEST_F(UnpackArchive, ADirectoryGoesIntoWhatALinkOfItsNameLeadsTo) {
+  put_file(root_ / "usr/lib/kept", "kept");
+  fs::create_symlink("usr/lib", root_ / "lib");
+  fs::create_symlink("nowhere", root_ / "gone");
+  unpack(raw_entry({.name = "lib/", .type = '5', .content = {}, .link = {}, .mode = 0711}) +
+             file("lib/new") +
+             raw_entry({.name = "gone/", .type = '5', .content = {}, .link = {}, .mode = 0700}) +
+             tar_end(),
+         "/");
+  EXPECT_TRUE(fs::is_symlink(root_ / "lib"));
+  EXPECT_TRUE(fs::exists(root_ / "usr/lib/new"));
+  EXPECT_THAT(describe(root_).at("usr/lib"), HasSubstr("040711"));
+  EXPECT_FALSE(fs::is_symlink(root_ / "gone"));
+}
+
 TEST_F(UnpackArchive, ResolvesLinksAsInsideTheRoot) {
   fs::create_directories(root_ / "real");
   fs::create_symlink("/real", root_ / "absolute");
   fs::create_symlink("../../../../outside", root_ / "out");
   unpack(file("absolute/a") + tar_end(), "/");
   EXPECT_TRUE(fs::exists(root_ / "real/a"));
-  unpack(file("b") + tar_end(), "/absolute");
-  EXPECT_TRUE(fs::exists(root_ / "real/b"));
+  fs::create_directories(root_ / "deep/real");
+  fs::create_symlink("/real", root_ / "deep/absolute");
+  unpack(file("absolute/b") + tar_end(), "/deep");
+  EXPECT_TRUE(fs::exists(root_ / "deep/real/b"));
   // What leads to a place that is not there is an error, inside as well as outside.
   EXPECT_THROW(unpack(file("out/secret") + tar_end(), "/"), Error);
   const std::string outside = (scratch_.path() / "outside").string();

@@ -14,11 +14,12 @@ namespace {
 class ContextTest : public testing::Test {
  protected:
   std::string digest(const std::string& include = "",
-                     const std::vector<std::string>& exclude = {}) {
+                     const std::vector<std::string>& exclude = {},
+                     const std::vector<std::string>& source_exclude = {}) {
     const auto directory = std::make_shared<const ClientDirectory>(
         os::Dir::open(scratch_ / "context"), os::Peer{}, "the build context");
-    const ContextSelection selection =
-        select_context(directory, {"context", {include}, exclude}, {});
+    const ContextSelection selection = select_context(
+        directory, {"context", {include}, exclude, source_exclude, false, false}, {});
     const auto parts = test::run_async(digest_context(selection, store_.database(), pool_));
     std::string text;
     for (const graph::KeyPart& part : parts)
@@ -71,6 +72,14 @@ TEST_F(ContextTest, DependsOnWhatIsSelectedOnly) {
   scratch_.write("context/other", "2");
   EXPECT_EQ(digest("a"), one);
   EXPECT_EQ(digest("", {"other"}), ignoring);
+}
+
+TEST_F(ContextTest, DoesNotDependOnWhatTheCopyExcludes) {
+  scratch_.write("context/d/a", "A");
+  scratch_.write("context/d/skip", "1");
+  const std::string one = digest("d", {}, {"skip"});
+  scratch_.write("context/d/skip", "2");
+  EXPECT_EQ(digest("d", {}, {"skip"}), one);
 }
 
 TEST_F(ContextTest, NoticesAFileReplacedByOneOfEqualSizeModeAndTime) {

@@ -25,14 +25,15 @@ class CopyTreeTest : public testing::Test {
 
   void copy(const std::string& source,
             const std::string& destination,
-            const CopyOptions& options = {}) {
+            const CopyOptions& options = {},
+            const SourceFilter& filter = {}) {
     const os::Dir from = os::Dir::open(scratch_ / "from");
     const os::Dir to = os::Dir::open(scratch_ / "to");
     const SourceTree tree{&from, {}, "the context"};
     const Exclusion none{[](std::string_view) { return false; },
                          [](std::string_view) { return false; }};
     Destination target(to, kMade);
-    for (const SelectedSource& found : select_source(tree, source, none, {})) {
+    for (const SelectedSource& found : select_source(tree, source, filter, none, {})) {
       copy_tree(tree, found, target, destination, options, {});
     }
     target.restore_times();
@@ -101,7 +102,7 @@ TEST_F(CopyTreeTest, SetsOwnerAndModeOnEverythingItCopies) {
   scratch_.write("from/d/sub/a", "A");
   CopyOptions options;
   options.owner = OwnerIds{12, 34};
-  options.mode = ModeChange::parse("u=rwX,go=");
+  options.mode = graph::ModeChange::parse("u=rwX,go=");
   copy("d", "/new/place", options);
   EXPECT_EQ(status_of(to("new")).st_uid, 12U);
   EXPECT_EQ(status_of(to("new/place/sub")).st_gid, 34U);
@@ -123,19 +124,67 @@ TEST_F(CopyTreeTest, FollowsLinksOfTheDestinationInsideTheRoot) {
   EXPECT_EQ(content_of(to("c")), "A");
 }
 
-TEST_F(CopyTreeTest, WithoutFollowingItReplacesWhatIsInTheWay) {
+TEST_F(CopyTreeTest, ALinkThatIsTheDestinationLeadsToTheFileThatIsReplaced) {
+  scratch_.write("from/a", "new");
+  scratch_.write("to/real/old", "old");
+  std::filesystem::create_symlink("/real/old", to("link"));
+  std::filesystem::create_symlink("made/x", to("dangling"));
+  copy("a", "/link");
+  copy("a", "/dangling");
+  EXPECT_TRUE(std::filesystem::is_symlink(to("link")));
+  EXPECT_EQ(content_of(to("real/old")), "new");
+  EXPECT_EQ(content_of(to("made/x")), "new");
+  std::filesystem::create_symlink("/gone/far", to("nowhere"));
+  copy("a", "/nowhere/b");
+  EXPECT_EQ(content_of(to("gone/far/b")), "new");
+  std::filesystem::create_symlink("loop2", to("loop1"));
+  std::filesystem::create_symlink("loop1", to("loop2"));
+  EXPECT_THROW(copy("a", "/loop1/x"), Error);
+}
+
+TEST_F(CopyTreeTest, MadeDirectoriesTakeAnOctalMode) {
   scratch_.write("from/a", "A");
-  scratch_.write("to/usr/lib/kept", "kept");
-  std::filesystem::create_symlink("usr/lib", to("lib"));
-  scratch_.write("to/taken/below", "gone");
-  CopyOptions options;
-  options.follow_links = false;
-  copy("a", "/lib/", options);
-  copy("a", "/taken", options);
-  EXPECT_FALSE(std::filesystem::is_symlink(to("lib")));
-  EXPECT_EQ(content_of(to("lib/a")), "A");
-  EXPECT_FALSE(std::filesystem::exists(to("usr/lib/a")));
-  EXPECT_EQ(content_of(to("taken")), "A");
+  scratch_.write("from/d/x", "X");
+  scratch_.make_directory("to/old");
+  CopyOptions octal;
+  octal.mode = graph::ModeChange::parse("4750");
+  copy("a", "/made/on/the/way", octal);
+  copy("d", "/new", octal);
+  copy("d", "/old", octal);
+  EXPECT_EQ(status_of(to("made/on/the")).st_mode & 07777U, 0750U);
+  EXPECT_EQ(status_of(to("new")).st_mode & 07777U, 0750U);
+  EXPECT_EQ(status_of(to("new/x")).st_mode & 07777U, 04750U);
+  EXPECT_EQ(status_of(to("old")).st_mode & 07777U, 0755U);
+  CopyOptions symbolic;
+  symbolic.mode = graph::ModeChange::parse("go-rx");
+  copy("a", "/other/a", symbolic);
+  EXPECT_EQ(status_of(to("other")).st_mode & 07777U, 0755U);
+}
+
+TEST_F(CopyTreeTest, ASocketBecomesAnEmptyFile) {
+  scratch_.make_directory("from/d");
+  ASSERT_EQ(::mknod((scratch_ / "from/d/s").c_str(), S_IFSOCK | 0640, 0), 0);
+  copy("d", "/d");
+  const struct stat status = status_of(to("d/s"));
+  EXPECT_EQ(status.st_mode, S_IFREG | 0640U);
+  EXPECT_EQ(status.st_size, 0);
+}
+
+TEST_F(CopyTreeTest, ADirectoryOnTheWayGivesItsModeOnly) {
+  scratch_.write("from/a/b/file", "F");
+  ::chmod((scratch_ / "from/a").c_str(), 0711);
+  ASSERT_EQ(::chown((scratch_ / "from/a").c_str(), 5, 6), 0);
+  scratch_.make_directory("to/x/a");
+  const SourceFilter parents{graph::PatternList(), true, false};
+  CopyOptions keep;
+  keep.keep_owner = true;
+  copy("/./a/b/file", "/x", keep, parents);
+  copy("/./a/b/file", "/y", keep, parents);
+  EXPECT_EQ(content_of(to("x/a/b/file")), "F");
+  EXPECT_EQ(status_of(to("x/a")).st_mode & 07777U, 0711U);
+  EXPECT_EQ(status_of(to("x/a")).st_uid, 0U);
+  EXPECT_EQ(status_of(to("y/a")).st_mode & 07777U, 0711U);
+  EXPECT_EQ(status_of(to("y/a")).st_uid, 5U);
 }
 
 TEST_F(CopyTreeTest, AFileReplacesALinkBelowTheDestination) {
@@ -157,16 +206,6 @@ TEST_F(CopyTreeTest, ADirectoryOverALinkOrFileIsAnError) {
   scratch_.write("from/plain", "");
   scratch_.make_directory("to/dir/plain");
   EXPECT_THROW(copy("plain", "/dir/"), Error);
-}
-
-TEST_F(CopyTreeTest, LeavesOutWhatIsExcluded) {
-  scratch_.write("from/d/keep", "");
-  scratch_.write("from/d/skip/a", "");
-  CopyOptions options;
-  options.excludes = [](std::string_view path) { return path == "skip"; };
-  copy("d", "/d", options);
-  EXPECT_TRUE(std::filesystem::exists(to("d/keep")));
-  EXPECT_FALSE(std::filesystem::exists(to("d/skip")));
 }
 
 }  // namespace

@@ -84,10 +84,14 @@ TEST_F(Users, OwnersGetAGroupOfTheirOwn) {
   EXPECT_EQ(resolve_owner(root(), "app").gid, 1001u);
   EXPECT_EQ(resolve_owner(root(), "app:extra").gid, 1002u);
   EXPECT_EQ(resolve_owner(root(), "5:7").gid, 7u);
+  EXPECT_EQ(resolve_owner(root(), "app:root").gid, 0u);
 }
 
 TEST_F(Users, OwnersThatTheImageDoesNotKnowAreRoot) {
-  EXPECT_EQ(resolve_owner(root(), "ghost").uid, 0u);
+  const Owner ghost = resolve_owner(root(), "ghost:extra");
+  EXPECT_EQ(ghost.uid, 0u);
+  EXPECT_EQ(ghost.gid, 1002u);
+  EXPECT_EQ(ghost.unknown.size(), 1u);
   EXPECT_EQ(resolve_owner(root(), "ghost").gid, 0u);
   EXPECT_EQ(resolve_owner(root(), "app:ghosts").gid, 1001u);
   EXPECT_EQ(resolve_owner(root(), "5:ghosts").gid, 5u);

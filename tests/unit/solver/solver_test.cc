@@ -68,8 +68,12 @@ struct SolverTest : testing::Test {
     return graph->add({op, std::move(inputs), {}, std::move(name), {}, ignore_cache});
   }
   graph::VertexId local() {
-    return graph->add(
-        {graph::SourceOp(graph::LocalSource{"context", {}, {}}), {}, {}, "", {}, false});
+    return graph->add({graph::SourceOp(graph::LocalSource{"context", {}, {}, {}, false, false}),
+                       {},
+                       {},
+                       "",
+                       {},
+                       false});
   }
 
   /// Solves for `target` with a fresh solver; what ran, in order.
