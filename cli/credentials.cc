@@ -6,9 +6,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cli/base64.h"
 #include "cli/fd.h"
 #include "cli/process.h"
+#include "proto/base64.h"
 #include "proto/reference.h"
 
 namespace kiln::cli {

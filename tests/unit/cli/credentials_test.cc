@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/base64.h"
 #include "cli/fd.h"
+#include "proto/base64.h"
 #include "proto/error.h"
 #include "tests/unit/cli/scratch.h"
 

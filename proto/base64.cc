@@ -1,10 +1,11 @@
-#include "cli/base64.h"
+#include "proto/base64.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "proto/error.h"
 
-namespace kiln::cli {
+namespace kiln {
 
 namespace {
 constexpr std::string_view kAlphabet =
@@ -43,4 +44,4 @@ std::string base64_decode(std::string_view text) {
   return bytes;
 }
 
-}  // namespace kiln::cli
+}  // namespace kiln
