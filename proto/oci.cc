@@ -208,15 +208,19 @@ Json to_object(const ContainerConfig& config) {
   if (!config.user.empty()) json["User"] = config.user;
   if (!config.exposed_ports.empty()) json["ExposedPorts"] = to_set(config.exposed_ports);
   if (!config.env.empty()) json["Env"] = config.env;
-  if (config.entrypoint) json["Entrypoint"] = *config.entrypoint;
-  if (config.cmd) json["Cmd"] = *config.cmd;
+  // Docker and BuildKit leave an empty list out: "CMD []" is no "Cmd".
+  const auto set_list = [&json](const char* key, const auto& list) {
+    if (list && !list->empty()) json[key] = *list;
+  };
+  set_list("Entrypoint", config.entrypoint);
+  set_list("Cmd", config.cmd);
   if (config.healthcheck) json["Healthcheck"] = to_object(*config.healthcheck);
   if (!config.volumes.empty()) json["Volumes"] = to_set(config.volumes);
   if (!config.working_dir.empty()) json["WorkingDir"] = config.working_dir;
   if (!config.on_build.empty()) json["OnBuild"] = config.on_build;
   if (!config.labels.empty()) json["Labels"] = config.labels;
   if (!config.stop_signal.empty()) json["StopSignal"] = config.stop_signal;
-  if (config.shell) json["Shell"] = *config.shell;
+  set_list("Shell", config.shell);
   if (config.args_escaped) json["ArgsEscaped"] = true;
   return json;
 }

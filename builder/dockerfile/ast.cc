@@ -35,6 +35,17 @@ std::size_t Instruction::source_offset(std::size_t offset) const {
   return after->source + (offset - after->begin);
 }
 
+std::string description_of(const Instruction& instruction, std::string_view name) {
+  if (name.empty()) return {};
+  for (const std::string& comment : instruction.comments) {
+    const std::string_view line = comment;
+    if (line.starts_with(name) && line.substr(name.size()).starts_with(' ')) {
+      return std::string(line.substr(name.size() + 1));
+    }
+  }
+  return {};
+}
+
 Diagnostic diagnostic_of(const Source& source,
                          const Instruction& instruction,
                          std::string message,

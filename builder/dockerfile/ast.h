@@ -186,6 +186,10 @@ struct Ast {
   std::vector<Diagnostic> warnings;
 };
 
+/// What follows `name` in a comment line directly above the instruction that defines it, "" when
+/// none says anything. source: BuildKit: "# <name> <description>"
+[[nodiscard]] std::string description_of(const Instruction& instruction, std::string_view name);
+
 /// A diagnostic about `instruction`: at `offset` in its text, or about all of its lines.
 [[nodiscard]] Diagnostic diagnostic_of(const Source& source,
                                        const Instruction& instruction,

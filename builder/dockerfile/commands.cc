@@ -221,6 +221,22 @@ Command parse_health(const RawInstruction& raw) {
   return parse_healthcheck(raw);
 }
 
+/// What is wrong with a trigger whatever image it will fire in. The rest is found there.
+void check_trigger(const RawInstruction& raw, std::string_view keyword) {
+  const Split split = split_instruction(raw.rest.text, raw.escape);
+  const Rest rest{split.rest, raw.rest.offset + split.rest_offset};
+  if ((keyword == "ENV" || keyword == "LABEL") && !rest.text.empty()) {
+    Instruction trigger;
+    trigger.keyword = keyword;
+    (void)parse_pairs({trigger, rest, raw.escape, {}});
+    return;
+  }
+  for (const std::string_view list :
+       {"RUN", "CMD", "ENTRYPOINT", "SHELL", "ADD", "COPY", "VOLUME"}) {
+    if (keyword == list) (void)parse_json_list(rest.text);
+  }
+}
+
 Command parse_onbuild(const RawInstruction& raw) {
   check_flags(raw.instruction, {});
   if (raw.rest.text.empty()) no_arguments(raw);
@@ -232,6 +248,7 @@ Command parse_onbuild(const RawInstruction& raw) {
     throw Mistake(fmt::format("{} isn't allowed as an ONBUILD trigger", keyword))
         .at(raw.rest.offset);
   }
+  check_trigger(raw, keyword);
   // To the end of the line: BuildKit records trailing blanks too.
   Onbuild onbuild{raw.instruction.text.substr(raw.rest.offset)};
   for (const Heredoc& heredoc : raw.heredocs)

@@ -24,8 +24,13 @@ class DockerfileError : public Error {
       : Error(Errc::invalid_input, std::move(text)), diagnostics_(std::move(diagnostics)) {}
   [[nodiscard]] const std::vector<Diagnostic>& diagnostics() const noexcept { return diagnostics_; }
 
+  /// What the linter had found before; not part of what().
+  [[nodiscard]] const std::vector<Diagnostic>& warnings() const noexcept { return warnings_; }
+  void set_warnings(std::vector<Diagnostic> warnings) { warnings_ = std::move(warnings); }
+
  private:
   std::vector<Diagnostic> diagnostics_;
+  std::vector<Diagnostic> warnings_;
 };
 
 }  // namespace kiln::dockerfile

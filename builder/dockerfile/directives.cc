@@ -87,7 +87,9 @@ std::optional<Directive> find_syntax(std::string_view text) {
 }
 
 std::optional<Directive> find_check(std::string_view text) {
-  return find(text, "#", "check");
+  std::optional<Directive> found = find(text, "#", "check");
+  if (found) found->value = found->value.substr(0, found->value.find(' '));
+  return found;
 }
 
 bool is_builtin_syntax(std::string_view image) {

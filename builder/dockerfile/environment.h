@@ -10,6 +10,11 @@
 
 namespace kiln::dockerfile {
 
+/// The name in "NAME=value"; all of an entry without '='.
+[[nodiscard]] inline std::string_view variable_of(std::string_view entry) {
+  return entry.substr(0, entry.find('='));
+}
+
 class Environment {
  public:
   void set(std::string name, std::string value) {

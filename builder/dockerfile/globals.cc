@@ -47,22 +47,33 @@ Environment predefined(const Ast& ast,
 
 Environment global_arguments(const Ast& ast,
                              const LowerOptions& options,
-                             const std::map<std::string, std::string>& overrides) {
+                             const std::map<std::string, std::string>& overrides,
+                             ArgumentUses* definitions) {
   Environment environment = predefined(ast, options, overrides);
+  const auto define = [&](const Instruction& instruction, const Arg::Definition& definition) {
+    const std::string& name = definition.name.text;
+    std::optional<Expansion> value;
+    if (const auto given = overrides.find(name); given != overrides.end()) {
+      value = Expansion{given->second, {}, {}, {}};
+    } else if (definition.value) {
+      value = expand(definition.value->text, environment, {.escape = ast.escape});
+    }
+    if (value) environment.set(name, value->text);
+    if (!definitions) return;
+    Outline::Argument argument{name, description_of(instruction, name), "", instruction.range};
+    if (!value) return definitions->define(std::move(argument));
+    argument.value = value->text;
+    definitions->define(std::move(argument), {value->used.begin(), value->used.end()});
+  };
   for (const Instruction& instruction : ast.instructions) {
     const auto* arg = std::get_if<Arg>(&instruction.command);
     if (!arg) break;
     for (const Arg::Definition& definition : arg->definitions) {
-      if (const auto given = overrides.find(definition.name.text); given != overrides.end()) {
-        environment.set(definition.name.text, given->second);
-      } else if (definition.value) {
-        try {
-          environment.set(definition.name.text,
-                          expand(definition.value->text, environment, {.escape = ast.escape}).text);
-        } catch (Mistake& mistake) {
-          mistake.set_offset(definition.value->offset);
-          fail(ast.source, instruction, mistake);
-        }
+      try {
+        define(instruction, definition);
+      } catch (Mistake& mistake) {
+        mistake.set_offset(definition.value->offset);
+        fail(ast.source, instruction, mistake);
       }
     }
   }

@@ -27,6 +27,16 @@ std::string escaped(char32_t c) {
 
 }  // namespace
 
+std::optional<bool> parse_bool(std::string_view text) {
+  for (const std::string_view word : {"1", "t", "T", "TRUE", "true", "True"}) {
+    if (text == word) return true;
+  }
+  for (const std::string_view word : {"0", "f", "F", "FALSE", "false", "False"}) {
+    if (text == word) return false;
+  }
+  return std::nullopt;
+}
+
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (std::size_t at = 0; at < text.size();) {

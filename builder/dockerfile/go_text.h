@@ -1,6 +1,7 @@
-// How Go prints values: image histories contain them, and other tools compare those.
+// How Go reads and prints values: image histories contain them, and other tools compare those.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,9 @@
 #include "proto/oci.h"
 
 namespace kiln::dockerfile {
+
+/// source: Go strconv.ParseBool
+[[nodiscard]] std::optional<bool> parse_bool(std::string_view text);
 
 /// "%q" of a string.
 [[nodiscard]] std::string quoted(std::string_view text);

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 
+#include "builder/dockerfile/directives.h"
+#include "builder/dockerfile/go_text.h"
 #include "builder/dockerfile/mistake.h"
+#include "builder/dockerfile/rules.h"
 #include "builder/dockerfile/text.h"
 
 namespace kiln::dockerfile {
@@ -78,6 +81,7 @@ bool has_word(std::string_view name, std::string_view word) {
                              [word](std::string_view part) { return equal_fold(part, word); });
 }
 
+/// `keyword` defines `names`, and the comment above it should describe one of them.
 void lint_description(const Instruction& instruction,
                       std::string_view keyword,
                       const std::vector<std::string>& names,
@@ -85,10 +89,24 @@ void lint_description(const Instruction& instruction,
   if (instruction.comments.empty() || names.empty()) return;
   const std::string& comment = instruction.comments.back();
   if (std::ranges::find(names, comment.substr(0, comment.find(' '))) != names.end()) return;
-  if (comment.starts_with("check=")) return;
+  if (find_check("#" + comment)) return;
   linter.warn("InvalidDefinitionDescription", instruction,
               fmt::format("Comment for {} should follow the format: `# {} <description>`", keyword,
                           names.size() == 1 ? names[0] : "<arg_key>"));
+}
+
+/// The options in the first "# check=" comment directly above an instruction.
+CheckOptions options_of(const Instruction& instruction) {
+  for (const std::string& comment : instruction.comments) {
+    const std::optional<Directive> check = find_check("#" + comment);
+    if (!check) continue;
+    try {
+      return CheckOptions::parse(check->value);
+    } catch (const Mistake&) {
+      break;  // an ordinary comment that happens to begin like one of ours
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -108,8 +126,8 @@ CheckOptions CheckOptions::parse(std::string_view text) {
       add_rules(value, options.skip_all, options.skip);
     } else if (name == "experimental") {
       add_rules(value, options.experimental_all, options.experimental);
-    } else if (name == "error" && (equal_fold(value, "true") || equal_fold(value, "false"))) {
-      options.error = equal_fold(value, "true");
+    } else if (const auto error = parse_bool(value); name == "error" && error) {
+      options.error = *error;
     } else {
       throw Mistake(fmt::format("invalid check option \"{}\"", trim(part)),
                     "write skip=, error= or experimental=");
@@ -118,28 +136,24 @@ CheckOptions CheckOptions::parse(std::string_view text) {
   return options;
 }
 
-bool Linter::silenced(std::string_view rule) const {
+bool CheckOptions::silences(std::string_view rule) const {
   const std::string folded = lower(rule);
-  if (rule == "InvalidDefinitionDescription" && !options_.experimental_all &&
-      !options_.experimental.contains(folded)) {
-    return true;
-  }
-  return options_.skip_all || options_.skip.contains(folded);
+  const Rule* known = find_rule(rule);
+  // Whoever asks for an experimental rule by "experimental=" wants it whatever "skip=" says.
+  if (known && known->experimental) return !experimental_all && !experimental.contains(folded);
+  return skip_all || skip.contains(folded);
 }
 
 void Linter::warn(std::string_view rule,
                   const Instruction& instruction,
                   std::string message,
                   std::optional<std::size_t> offset) {
-  if (silenced(rule)) return;
-  for (const std::string& comment : instruction.comments) {
-    if (!comment.starts_with("check=")) continue;
-    try {
-      const CheckOptions own = CheckOptions::parse(std::string_view(comment).substr(6));
-      if (own.skip_all || own.skip.contains(lower(rule))) return;
-    } catch (const Mistake&) {
-      continue;  // an ordinary comment that happens to begin like one of ours
-    }
+  const CheckOptions own = options_of(instruction);
+  const Rule* known = find_rule(rule);
+  const bool both = known && known->experimental;
+  if (both ? options_.silences(rule) && own.silences(rule)
+           : options_.silences(rule) || own.silences(rule)) {
+    return;
   }
   Diagnostic warning = diagnostic_of(source_, instruction, std::move(message), "", offset);
   warning.rule = rule;
@@ -147,22 +161,31 @@ void Linter::warn(std::string_view rule,
 }
 
 void Linter::add(Diagnostic warning) {
-  if (!silenced(warning.rule)) warnings_.emplace(warning.range.first_line, std::move(warning));
+  if (!options_.silences(warning.rule))
+    warnings_.emplace(warning.range.first_line, std::move(warning));
+}
+
+std::vector<Diagnostic> Linter::found() const {
+  std::vector<Diagnostic> sorted;
+  for (const auto& [line, warning] : warnings_)
+    sorted.push_back(warning);
+  return sorted;
 }
 
 std::vector<Diagnostic> Linter::take() {
-  std::vector<Diagnostic> sorted;
-  std::set<std::string> rules;
-  for (auto& [line, warning] : warnings_) {
-    rules.insert(warning.rule);
-    sorted.push_back(std::move(warning));
+  std::vector<Diagnostic> sorted = found();
+  if (options_.error && !sorted.empty()) {
+    std::set<std::string> rules;
+    for (const Diagnostic& warning : sorted)
+      rules.insert(warning.rule);
+    throw error_of(source_,
+                   {{fmt::format("lint violation found for rules: {}", fmt::join(rules, ", ")),
+                     "\"check=error=true\" makes errors of warnings",
+                     {sorted[0].range.first_line, sorted[0].range.last_line},
+                     0,
+                     ""}});
   }
   warnings_.clear();
-  if (options_.error && !sorted.empty()) {
-    sorted.push_back(
-        {fmt::format("lint violation found for rules: {}", fmt::join(rules, ", ")), "", {}, 0, ""});
-    throw error_of(source_, std::move(sorted));
-  }
   return sorted;
 }
 

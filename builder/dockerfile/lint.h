@@ -23,6 +23,9 @@ struct CheckOptions {
 
   /// Throws Mistake.
   [[nodiscard]] static CheckOptions parse(std::string_view text);
+
+  /// True when nobody is to hear of `rule`.
+  [[nodiscard]] bool silences(std::string_view rule) const;
 };
 
 class Linter {
@@ -37,12 +40,12 @@ class Linter {
             std::optional<std::size_t> offset = std::nullopt);
   void add(Diagnostic warning);
 
-  /// The warnings in the order of the file; throws DockerfileError when they count as errors.
+  /// The warnings so far, in the order of the file.
+  [[nodiscard]] std::vector<Diagnostic> found() const;
+  /// found(); throws DockerfileError when they count as errors.
   [[nodiscard]] std::vector<Diagnostic> take();
 
  private:
-  [[nodiscard]] bool silenced(std::string_view rule) const;
-
   const Source& source_;
   CheckOptions options_;
   std::multimap<int, Diagnostic> warnings_;  ///< by line

@@ -28,6 +28,18 @@ CheckOptions check_options(const Ast& ast, const LowerOptions& options) {
   }
 }
 
+/// source: containerd's platforms.Normalize, which BuildKit applies to every image it makes
+void normalize(Platform& platform) {
+  if (platform.os.empty() || platform.architecture.empty()) return;
+  try {
+    Platform plain = Platform::parse(platform.str());
+    plain.os_version = platform.os_version;
+    platform = std::move(plain);
+  } catch (const Error&) {
+    return;  // a base may name a platform that no build can ask for
+  }
+}
+
 /// The image is for the platform asked for, whatever its base says about itself.
 void set_platform(oci::ImageConfig& image, const LowerOptions& options) {
   if (options.implicit_platform) return;
@@ -40,27 +52,42 @@ void set_platform(oci::ImageConfig& image, const LowerOptions& options) {
   if (!wanted.os_version.empty() || !same) image.platform.os_version = wanted.os_version;
 }
 
-}  // namespace
-
-std::vector<ImageNeed> missing_images(const Document& document,
-                                      const LowerOptions& options,
-                                      const ResolvedImages& known) {
-  const Ast& ast = document.ast();
-  Linter unheard(ast.source, CheckOptions{});
-  return make_plan(ast, options, known, unheard).missing;
+/// Runs `body`; the DockerfileError it throws is given what `linter` found before.
+template <class Body>
+auto with_warnings(const Linter& linter, Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (DockerfileError& error) {
+    error.set_warnings(linter.found());
+    throw;
+  }
 }
 
-Lowered lower(const Document& document, const LowerOptions& options, const ResolvedImages& known) {
-  const Ast& ast = document.ast();
-  Linter linter(ast.source, check_options(ast, options));
-  lint_text(ast, linter);
-  const Plan plan = make_plan(ast, options, known, linter);
-  check(plan.missing.empty(), "every image that lowering needs was resolved");
+/// What the target takes: its own arguments first, then those of the stages that it needs.
+Outline outline_of(const LoweringContext& context) {
+  const Plan& plan = context.plan;
+  const Stage& target = plan.stages[plan.target];
+  Outline outline;
+  outline.name = target.name;
+  outline.description = description_of(*target.instruction, target.name);
+  const auto add = [&](const StageState& state) {
+    for (Outline::Argument& argument : state.uses.used()) {
+      const auto same =
+          std::ranges::find(outline.arguments, argument.name, &Outline::Argument::name);
+      if (same == outline.arguments.end()) outline.arguments.push_back(std::move(argument));
+    }
+  };
+  add(context.states[plan.target]);
+  for (const Stage& stage : plan.stages) {
+    if (stage.needed) add(context.states[stage.index]);
+  }
+  complete_outline(outline, context.graph, context.states[plan.target].file_system);
+  return outline;
+}
 
-  LoweringContext context{ast, options, plan, known, linter, {}, {}, {}, {}, {}};
-  const bool negates = std::ranges::any_of(
-      options.context_ignore, [](const std::string& pattern) { return pattern.starts_with('!'); });
-  if (!negates) context.ignored = graph::PatternList(options.context_ignore);
+Lowered lower_plan(const Plan& plan, LoweringContext context) {
+  const LowerOptions& options = context.options;
+  context.ignored = graph::PatternList(options.context_ignore);
   context.states.resize(plan.stages.size());
   for (const Stage& stage : plan.stages) {
     if (stage.needed) StageBuilder(context, stage).run();
@@ -68,17 +95,52 @@ Lowered lower(const Document& document, const LowerOptions& options, const Resol
 
   StageState& result = context.states[plan.target];
   Lowered lowered;
+  lowered.outline = outline_of(context);
   lowered.target = result.file_system;
   lowered.base_manifest = result.base_manifest;
   lowered.config = std::move(result.image);
   for (const auto& [name, value] : options.labels)
     lowered.config.config.labels[name] = value;
   set_platform(lowered.config, options);
+  normalize(lowered.config.platform);
   lowered.history = std::move(result.history);
   lowered.source_date_epoch = plan.source_date_epoch;
   lowered.graph = std::move(context.graph);
-  lowered.warnings = linter.take();
+  lowered.warnings = context.linter.take();
   return lowered;
+}
+
+}  // namespace
+
+DockerfileError mistakes_error(const Document& document,
+                               const LowerOptions& options,
+                               std::vector<Diagnostic> mistakes) {
+  const Ast& ast = document.ast();
+  DockerfileError error = error_of(ast.source, std::move(mistakes));
+  Linter linter(ast.source, check_options(ast, options));
+  lint_text(ast, linter);
+  error.set_warnings(linter.found());
+  return error;
+}
+
+std::vector<ImageNeed> missing_images(const Document& document,
+                                      const LowerOptions& options,
+                                      const ResolvedImages& known) {
+  const Ast& ast = document.ast();
+  Linter linter(ast.source, check_options(ast, options));
+  lint_text(ast, linter);
+  return with_warnings(linter, [&] { return make_plan(ast, options, known, linter).missing; });
+}
+
+Lowered lower(const Document& document, const LowerOptions& options, const ResolvedImages& known) {
+  const Ast& ast = document.ast();
+  Linter linter(ast.source, check_options(ast, options));
+  lint_text(ast, linter);
+  return with_warnings(linter, [&] {
+    const Plan plan = make_plan(ast, options, known, linter);
+    check(plan.missing.empty(), "every image that lowering needs was resolved");
+    return lower_plan(plan, {ast, options, plan, known, linter, {}, {}, {}, {}, {}});
+  });
 }
 
 std::string render(const Document& document, const Diagnostic& diagnostic) {

@@ -15,6 +15,7 @@
 
 #include "builder/dockerfile/diagnostic.h"
 #include "builder/dockerfile/document.h"
+#include "builder/dockerfile/outline.h"
 #include "builder/graph/graph.h"
 #include "proto/oci.h"
 #include "proto/platform.h"
@@ -23,7 +24,8 @@
 namespace kiln::dockerfile {
 
 struct LowerOptions {
-  std::string target;  ///< stage name or index; "" is the last stage
+  std::string target;       ///< stage name or index; "" is the last stage
+  bool all_stages = false;  ///< lower those too that the target does not need: to check them
   std::map<std::string, std::string> build_args;
   std::map<std::string, std::string> labels;  ///< added to the image configuration
   Platform build_platform;
@@ -74,17 +76,24 @@ struct Lowered {
   std::vector<StepHistory> history;               ///< the new steps, in order
   std::optional<std::int64_t> source_date_epoch;  ///< seconds, when the build asks for it
   std::vector<Diagnostic> warnings;
+  Outline outline;  ///< of the target
 };
 
 /// A warning, or an error, with its place and an excerpt, ready to show.
 [[nodiscard]] std::string render(const Document& document, const Diagnostic& diagnostic);
+
+/// The error of a Dockerfile that could not be parsed, with the warnings about what could.
+[[nodiscard]] DockerfileError mistakes_error(const Document& document,
+                                             const LowerOptions& options,
+                                             std::vector<Diagnostic> mistakes);
 
 /// The images that lowering `document` needs and `known` lacks; throws DockerfileError.
 [[nodiscard]] std::vector<ImageNeed> missing_images(const Document& document,
                                                     const LowerOptions& options,
                                                     const ResolvedImages& known);
 
-/// Throws DockerfileError. `known` must hold all that missing_images asked for.
+/// Throws DockerfileError, with the warnings found before. `known` must hold all that
+/// missing_images asked for.
 [[nodiscard]] Lowered lower(const Document& document,
                             const LowerOptions& options,
                             const ResolvedImages& known);

@@ -24,7 +24,7 @@ void add_sorted(std::vector<std::string>& list, const std::string& value) {
 
 /// MultipleInstructionsDisallowed is about the one that is overridden.
 void note_last(StageBuilder& builder, const Instruction*& last) {
-  if (last && !builder.step().is_trigger) {
+  if (last) {
     builder.context().linter.warn(
         "MultipleInstructionsDisallowed", *last,
         fmt::format("Multiple {} instructions should not be used in the same stage because only "
@@ -32,7 +32,7 @@ void note_last(StageBuilder& builder, const Instruction*& last) {
                     builder.instruction().keyword),
         0);
   }
-  last = &builder.instruction();
+  last = builder.step().is_trigger ? builder.stage().instruction : &builder.instruction();
 }
 
 std::vector<std::string> command_words(StageBuilder& builder, const CommandLine& command) {
@@ -64,6 +64,8 @@ void lower_workdir(StageBuilder& builder, const Workdir& workdir) {
   std::string& directory = state.image.config.working_dir;
   if (path.starts_with('/')) {
     directory = path;
+  } else if (path.empty() && directory.starts_with('/')) {
+    // The variables of the word were empty: it stays where it is.
   } else {
     directory = clean_path("/" + directory + "/" + path);
   }

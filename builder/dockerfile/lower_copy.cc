@@ -3,10 +3,10 @@
 
 #include "builder/dockerfile/chmod.h"
 #include "builder/dockerfile/flags.h"
+#include "builder/dockerfile/ignored_source.h"
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/stage_builder.h"
 #include "builder/dockerfile/text.h"
-#include "builder/graph/pattern.h"
 
 namespace kiln::dockerfile {
 
@@ -49,20 +49,13 @@ void refuse_remote(const Copy& copy, const std::string& source, std::size_t offs
       .at(offset);
 }
 
-/// CopyIgnoredFile: only without negations can it be told from the patterns alone.
 void lint_ignored(StageBuilder& builder,
                   const Copy& copy,
                   const std::string& source,
                   std::size_t offset) {
-  const graph::PatternList& list = builder.context().ignored;
-  if (list.empty()) return;
-  const auto takes_all = [](const std::string& pattern) {
-    return pattern == "*" || pattern == "**" || pattern == "**/*";
-  };
-  const bool ignored = source == "."
-                           ? std::ranges::any_of(builder.options().context_ignore, takes_all)
-                           : list.excludes(source);
-  if (!ignored) return;
+  if (!is_ignored_source(builder.context().ignored, builder.options().context_ignore, source)) {
+    return;
+  }
   builder.warn("CopyIgnoredFile",
                fmt::format("Attempting to {} file \"{}\" that is excluded by .dockerignore",
                            copy.is_add ? "Add" : "Copy", source),

@@ -14,8 +14,8 @@ bool is_control(std::string_view name) {
 
 void set_image_env(std::vector<std::string>& env, const std::string& name, std::string_view value) {
   const std::string entry = fmt::format("{}={}", name, value);
-  const auto same = std::ranges::find_if(
-      env, [&](const std::string& old) { return old.starts_with(name + "="); });
+  const auto same =
+      std::ranges::find_if(env, [&](const std::string& old) { return variable_of(old) == name; });
   if (same == env.end()) {
     env.push_back(entry);
   } else {
@@ -54,13 +54,21 @@ void lower_arg(StageBuilder& builder, const Arg& arg) {
     const std::string& name = definition.name.text;
     lint_secret(builder.context().linter, builder.instruction(), "ARG", definition.name);
     std::optional<std::string> value;
+    bool is_global = false;
     if (const auto given = options.build_args.find(name); given != options.build_args.end()) {
       value = given->second;
     } else if (definition.value) {
       value = builder.expand_word(*definition.value);
     } else if (const std::string* global = builder.context().plan.globals.find(name)) {
       value = *global;
+      is_global = true;
     }
+    if (!is_global) {
+      const Instruction& instruction = builder.instruction();
+      state.uses.define(
+          {name, description_of(instruction, name), value.value_or(""), builder.range()});
+    }
+    state.uses.use(name);
     if (value && !is_control(name)) state.environment.set(name, *value);
     state.arguments.emplace_back(name, value.value_or(""));
     history += " " + name + (value ? "=" + *value : "");

@@ -25,6 +25,7 @@ class Parser {
       : ast_{Source(std::move(name), std::move(text)), {}, '\\', {}, {}},
         reader_(ast_.source.text()) {}
 
+  /// What could be read; mistakes() has the rest.
   [[nodiscard]] Ast run() {
     try {
       while (errors_.size() < kMaxErrors) {
@@ -37,9 +38,10 @@ class Parser {
     }
     find_directives();
     if (errors_.empty()) check_whole();
-    if (!errors_.empty()) throw error_of(ast_.source, std::move(errors_));
     return std::move(ast_);
   }
+
+  [[nodiscard]] std::vector<Diagnostic> mistakes() { return std::move(errors_); }
 
  private:
   void read(const Line& line) {
@@ -203,7 +205,21 @@ class Parser {
 }  // namespace
 
 Ast parse_dockerfile(std::string name, std::string text) {
-  return Parser(std::move(name), std::move(text)).run();
+  Parser parser(std::move(name), std::move(text));
+  Ast ast = parser.run();
+  std::vector<Diagnostic> mistakes = parser.mistakes();
+  if (!mistakes.empty()) throw error_of(ast.source, std::move(mistakes));
+  return ast;
+}
+
+Reading Document::read(std::string name, std::string text) {
+  Parser parser(std::move(name), std::move(text));
+  auto ast = std::make_shared<const Ast>(parser.run());
+  return {Document(std::move(ast)), parser.mistakes()};
+}
+
+const std::string& Document::name() const noexcept {
+  return ast_->source.name();
 }
 
 Document Document::parse(std::string name, std::string text) {

@@ -51,8 +51,8 @@ std::string render(const Source& source, const Diagnostic& diagnostic) {
   std::string text = source.name();
   if (range.first_line > 0) text += fmt::format(":{}", range.first_line);
   if (range.first_line > 0 && diagnostic.column > 0) text += fmt::format(":{}", diagnostic.column);
+  if (!diagnostic.rule.empty()) text += ": " + diagnostic.rule;
   text += ": " + diagnostic.message;
-  if (!diagnostic.rule.empty()) text += fmt::format(" ({})", diagnostic.rule);
   if (!diagnostic.hint.empty()) text += "; " + diagnostic.hint;
   if (range.first_line <= 0) return text;
 

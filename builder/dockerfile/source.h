@@ -34,7 +34,8 @@ class Source {
   std::vector<std::size_t> starts_;  ///< of each line
 };
 
-/// "name:line:column: message; hint" and the lines meant, marked, with a caret below the column.
+/// "name:line:column: message; hint" (a warning's rule before the message) and the lines meant,
+/// marked, with a caret below the column.
 [[nodiscard]] std::string render(const Source& source, const Diagnostic& diagnostic);
 
 /// All of `diagnostics` as one error.

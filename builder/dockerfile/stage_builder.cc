@@ -101,10 +101,13 @@ void StageBuilder::begin() {
     state_.image.platform = stage_.platform;
     state_.image.config.working_dir = "/";
   }
+  if (!stage_.base_stage) state_.uses = context_.plan.argument_definitions;
+  for (const std::string& name : stage_.used_arguments)
+    state_.uses.use(name);
   oci::ContainerConfig& config = state_.image.config;
   config.on_build.clear();
   const bool has_path = std::ranges::any_of(
-      config.env, [](const std::string& entry) { return entry.starts_with("PATH="); });
+      config.env, [](const std::string& entry) { return variable_of(entry) == "PATH"; });
   if (!has_path && stage_.platform.os != "windows") {
     config.env.push_back("PATH=" + std::string(kDefaultPath));
   }
@@ -128,7 +131,12 @@ void StageBuilder::begin_from_image(const ImageNeed& need) {
   state_.base_created = parse_timestamp(image.config.created);
   state_.image = image.config;
   state_.image.created.clear();
+  // source: BuildKit, which enters a base's relative directory from that directory.
+  std::string& directory = state_.image.config.working_dir;
+  if (!directory.empty() && !directory.starts_with('/'))
+    directory = clean_path("/" + directory + "/" + directory);
   const Platform& actual = image.config.platform;
+  if (is_empty) return;  // it has no files that could be of the wrong platform
   if (need.platform.os != actual.os || need.platform.architecture != actual.architecture) {
     context_.linter.warn(
         "InvalidBaseImagePlatform", *stage_.instruction,
@@ -218,17 +226,13 @@ graph::VertexId StageBuilder::add_step(graph::Op op,
                                        std::vector<graph::VertexId> inputs,
                                        std::string name) {
   inputs.insert(inputs.begin(), state_.file_system);
-  const graph::SourceRange range =
-      step_->is_trigger ? stage_.instruction->range : instruction().range;
-  state_.file_system = context_.graph.add(
-      {std::move(op), std::move(inputs), stage_.platform, std::move(name), range, ignores_cache()});
+  state_.file_system = context_.graph.add({std::move(op), std::move(inputs), stage_.platform,
+                                           std::move(name), range(), ignores_cache()});
   return state_.file_system;
 }
 
 graph::VertexId StageBuilder::add_helper(graph::Op op, std::string name) {
-  const graph::SourceRange range =
-      step_->is_trigger ? stage_.instruction->range : instruction().range;
-  return context_.graph.add({std::move(op), {}, stage_.platform, std::move(name), range, false});
+  return context_.graph.add({std::move(op), {}, stage_.platform, std::move(name), range(), false});
 }
 
 std::string StageBuilder::prefix() {

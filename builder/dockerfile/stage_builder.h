@@ -20,6 +20,7 @@ struct StageState {
   graph::VertexId file_system = 0;
   Environment environment;  ///< what words and commands see: the image's, and arguments
   std::vector<std::pair<std::string, std::string>> arguments;  ///< ARGs so far, for the history
+  ArgumentUses uses;                                           ///< the same, for the outline
   oci::ImageConfig image;
   std::vector<StepHistory> history;
   std::optional<Digest> base_manifest;
@@ -38,7 +39,7 @@ struct LoweringContext {
   std::vector<StageState> states;                 ///< by stage index
   std::map<std::string, graph::VertexId> images;  ///< by manifest and platform
   std::optional<graph::VertexId> scratch;
-  graph::PatternList ignored;  ///< of the context; empty when the patterns negate something
+  graph::PatternList ignored;  ///< of the context
 
   /// The vertex of an image's file system, the same for the same image. Throws Error{internal}
   /// when `need` was not resolved.
@@ -60,6 +61,10 @@ class StageBuilder {
   [[nodiscard]] LoweringContext& context() { return context_; }
   [[nodiscard]] const Instruction& instruction() const { return *step_->instruction; }
   [[nodiscard]] const Step& step() const { return *step_; }
+  /// The lines of the instruction; those of the stage's FROM for a trigger.
+  [[nodiscard]] graph::SourceRange range() const {
+    return step_->is_trigger ? stage_.instruction->range : instruction().range;
+  }
   [[nodiscard]] std::int64_t made_time() const;
 
   /// A word with its variables replaced; what is not defined is warned about.
@@ -97,7 +102,8 @@ class StageBuilder {
   [[nodiscard]] std::vector<std::string> with_shell(const CommandLine& command,
                                                     std::string text) const;
 
-  const Instruction* last_cmd = nullptr;  ///< of this stage
+  // Of this stage; a trigger counts as standing in its FROM.
+  const Instruction* last_cmd = nullptr;
   const Instruction* last_entrypoint = nullptr;
   const Instruction* last_healthcheck = nullptr;
 

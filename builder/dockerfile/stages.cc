@@ -34,7 +34,8 @@ class Planner {
 
   [[nodiscard]] Plan run() {
     check_syntax();
-    plan_.globals = global_arguments(ast_, options_, options_.build_args);
+    plan_.globals =
+        global_arguments(ast_, options_, options_.build_args, &plan_.argument_definitions);
     plan_.source_date_epoch = source_date_epoch(ast_, options_, plan_.globals);
     add_stages();
     lint_default_arguments(ast_, options_, linter_);
@@ -84,7 +85,9 @@ class Planner {
     stage.instruction = &instruction;
     stage.index = plan_.stages.size();
     stage.name = from.name;
-    stage.base = expand_global(instruction, from.base.text, from.base.offset).text;
+    const Expansion base = expand_global(instruction, from.base.text, from.base.offset);
+    stage.base = base.text;
+    stage.used_arguments.insert(base.used.begin(), base.used.end());
     if (stage.base.empty()) {
       throw Mistake(fmt::format("base name ({}) should not be blank", from.base.text),
                     "give the ARG a default, or a value with --build-arg")
@@ -93,20 +96,37 @@ class Planner {
     stage.platform = options_.target_platform;
     const Flag* platform = instruction.flag("platform");
     if (platform && !platform->value->empty()) {
-      stage.platform = platform_of(instruction, from, *platform);
+      stage.platform = platform_of(instruction, from, *platform, stage.used_arguments);
     }
-    stage.base_stage = find_stage(plan_, stage.base);
+    // Stages have names in lower case, and FROM does not look past that as COPY --from does.
+    if (lower(stage.base) == stage.base) stage.base_stage = find_stage(plan_, stage.base);
     if (stage.base_stage) {
       stage.platform = plan_.stages[*stage.base_stage].platform;
     } else if (stage.base == "scratch") {
       stage.is_scratch = true;
       stage.platform = options_.target_platform;
+    } else {
+      check_base_name(stage, from.base.offset);
     }
     plan_.stages.push_back(std::move(stage));
   }
 
-  Platform platform_of(const Instruction& instruction, const From& from, const Flag& flag) {
+  /// A name that no image can have is a mistake also where the stage is not needed.
+  void check_base_name(const Stage& stage, std::size_t offset) const {
+    try {
+      (void)image_need(plan_, stage.base, stage.platform, *stage.instruction, true);
+    } catch (Mistake& mistake) {
+      mistake.set_offset(offset);
+      throw;
+    }
+  }
+
+  Platform platform_of(const Instruction& instruction,
+                       const From& from,
+                       const Flag& flag,
+                       std::set<std::string>& used) {
     const Expansion value = expand_global(instruction, *flag.value, flag.offset);
+    used.insert(value.used.begin(), value.used.end());
     if (value.text.empty()) {
       throw Mistake(fmt::format("empty platform value from expression {}", *flag.value),
                     value.undefined.empty()
@@ -161,6 +181,9 @@ class Planner {
     for (Stage& stage : plan_.stages)
       stage.needed = false;
     std::vector<std::size_t> open = {target};
+    for (const Stage& stage : plan_.stages) {
+      if (options_.all_stages) open.push_back(stage.index);
+    }
     while (!open.empty()) {
       Stage& stage = plan_.stages[open.back()];
       open.pop_back();

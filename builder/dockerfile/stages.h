@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,8 @@ struct Stage {
   Platform platform;
   std::vector<Step> steps;
   bool needed = false;
-  bool has_triggers = false;  ///< they are among the steps
+  bool has_triggers = false;             ///< they are among the steps
+  std::set<std::string> used_arguments;  ///< by its FROM
 
   /// What messages and step names call it.
   [[nodiscard]] std::string label() const;
@@ -54,7 +56,8 @@ struct Stage {
 class Mistake;  // mistake.h
 
 struct Plan {
-  Environment globals;  ///< ARGs before the first FROM and the predefined ones
+  Environment globals;                ///< ARGs before the first FROM and the predefined ones
+  ArgumentUses argument_definitions;  ///< the former
   std::optional<std::int64_t> source_date_epoch;
   std::vector<Stage> stages;
   std::size_t target = 0;

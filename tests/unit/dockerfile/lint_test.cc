@@ -91,6 +91,15 @@ TEST(Lint, WarnsAboutIgnoredFiles) {
   EXPECT_THAT(rules_of(lower_text(text, options)), ElementsAre("CopyIgnoredFile"));
   options.context_ignore = {"secret", "!secret/x"};
   EXPECT_THAT(rules_of(lower_text(text, options)), IsEmpty());
+  options.context_ignore = {"secret", "!other", "!*.c"};
+  EXPECT_THAT(rules_of(lower_text("FROM b\nCOPY secret /\n", options)), IsEmpty());
+  options.context_ignore = {"secret", "!other/*.c"};
+  EXPECT_THAT(rules_of(lower_text("FROM b\nADD secret other /d/\n", options)),
+              ElementsAre("CopyIgnoredFile"));
+  options.context_ignore = {"*", "!*/keep"};
+  EXPECT_THAT(rules_of(lower_text("FROM b\nCOPY . /\n", options)), IsEmpty());
+  options.context_ignore = {"**"};
+  EXPECT_THAT(rules_of(lower_text("FROM b\nCOPY . /\n", options)), ElementsAre("CopyIgnoredFile"));
 }
 
 TEST(Lint, IsSilentAboutGoodDockerfiles) {
@@ -112,8 +121,9 @@ TEST(Lint, CanBeSilenced) {
 
 TEST(Lint, CanFailTheBuild) {
   EXPECT_THAT(error_text("# check=error=true\nFROM b\nCMD x\n"),
-              testing::AllOf(HasSubstr("Dockerfile:3:1: JSON arguments recommended"),
-                             HasSubstr("lint violation found for rules: JSONArgsRecommended")));
+              HasSubstr("Dockerfile:3: lint violation found for rules: JSONArgsRecommended"));
+  EXPECT_EQ(error_text("# check=error=1;skip=JSONArgsRecommended\nFROM b\nCMD x\n"), "");
+  EXPECT_EQ(error_text("# check=error=F\nFROM b\nCMD x\n"), "");
   EXPECT_THAT(error_text("# check=nonsense\nFROM b\n"),
               HasSubstr("Dockerfile:1: invalid check option \"nonsense\""));
 }
@@ -123,6 +133,65 @@ TEST(Lint, HasExperimentalRules) {
   EXPECT_THAT(rules_of(lower_text(text)), IsEmpty());
   EXPECT_THAT(rules_of(lower_text("# check=experimental=all\n" + text)),
               ElementsAre("InvalidDefinitionDescription"));
+  EXPECT_THAT(
+      rules_of(lower_text("# check=skip=all;experimental=InvalidDefinitionDescription\n" + text)),
+      ElementsAre("InvalidDefinitionDescription"));
+}
+
+TEST(Lint, WantsDescriptionsToNameWhatTheyDescribe) {
+  const std::string head = "# check=experimental=InvalidDefinitionDescription\n";
+  EXPECT_THAT(rules_of(lower_text(head + "# foo this is the foo\nARG foo=bar\n\n"
+                                         "# base this is the base image\nFROM scratch AS base\n\n"
+                                         "# version this is the version\nARG version=latest\n\n"
+                                         "# baz this is the baz\nARG foo=baz bar=qux baz=quux\n#\n"
+                                         "ARG bit=bat\n\n# about something else\nCOPY a .\n")),
+              IsEmpty());
+  const Lowered lowered = lower_text(head +
+                                     "# bar is\nARG foo=bar\n# BasE is\nFROM scratch AS base\n"
+                                     "# bad\nARG foo=baz bar=qux\n");
+  std::vector<std::string> messages;
+  for (const Diagnostic& warning : lowered.warnings)
+    messages.push_back(warning.message);
+  EXPECT_THAT(messages,
+              ElementsAre("Comment for ARG should follow the format: `# foo <description>`",
+                          "Comment for FROM should follow the format: `# base <description>`",
+                          "Comment for ARG should follow the format: `# <arg_key> <description>`"));
+}
+
+TEST(Lint, TellsWhatItFoundBeforeAMistake) {
+  const Reading reading = Document::read(
+      "Dockerfile", "FROM scratch AS BadStageName\nMAINTAINER me@example.org\nBADCMD\n");
+  ASSERT_THAT(reading.mistakes, SizeIs(1));
+  const DockerfileError error = mistakes_error(reading.document, test_options(), reading.mistakes);
+  std::vector<std::string> rules;
+  for (const Diagnostic& warning : error.warnings())
+    rules.push_back(warning.rule);
+  EXPECT_THAT(rules, ElementsAre("StageNameCasing", "MaintainerDeprecated"));
+  try {
+    (void)lower_text("FROM --platform=$BULIDPLATFORM scratch\n");
+    FAIL();
+  } catch (const DockerfileError& empty_platform) {
+    ASSERT_THAT(empty_platform.warnings(), SizeIs(1));
+    EXPECT_EQ(empty_platform.warnings()[0].message,
+              "FROM argument 'BULIDPLATFORM' is not declared (did you mean BUILDPLATFORM?)");
+  }
+}
+
+TEST(Lint, LooksAtEveryStageOnlyWhenAllAreChecked) {
+  const std::string text = "FROM scratch AS a\nCOPY $foo .\nFROM scratch AS b\nCOPY $bar .\n";
+  EXPECT_THAT(rules_of(lower_text(text)), SizeIs(1));
+  LowerOptions options = test_options();
+  options.all_stages = true;
+  EXPECT_THAT(rules_of(lower_text(text, options)), SizeIs(2));
+}
+
+TEST(Lint, CountsATriggerAsItsFrom) {
+  FakeImages images;
+  images.configs["b"] = FakeImages::plain();
+  images.configs["b"].config.on_build = {"CMD [\"x\"]"};
+  const Lowered lowered = lower_text("# 1\n\nFROM b\nCMD [\"y\"]\n", test_options(), images);
+  ASSERT_THAT(rules_of(lowered), ElementsAre("MultipleInstructionsDisallowed"));
+  EXPECT_EQ(lowered.warnings[0].range.first_line, 3);
 }
 
 TEST(Lint, ShowsItsPlace) {
@@ -130,7 +199,7 @@ TEST(Lint, ShowsItsPlace) {
   const Lowered lowered = lower(document, test_options(), {});
   ASSERT_THAT(lowered.warnings, SizeIs(1));
   EXPECT_EQ(render(document, lowered.warnings[0]),
-            "Dockerfile:2:7: Usage of undefined variable '$B' (UndefinedVar)\n"
+            "Dockerfile:2:7: UndefinedVar: Usage of undefined variable '$B'\n"
             "    1 | FROM scratch\n"
             ">>> 2 | ENV A=$B\n"
             "      |       ^");

@@ -141,5 +141,31 @@ TEST(SourceDateEpoch, DatesWhatIsMade) {
   EXPECT_EQ(lower_text("ARG SOURCE_DATE_EPOCH=7\nFROM scratch\n").source_date_epoch, 7);
 }
 
+TEST(Config, TakesOddBasesAsBuildKitDoes) {
+  FakeImages images;
+  images.configs["b"] = FakeImages::plain();
+  images.configs["b"].config.env = {"PATH", "FLAG", "A=1"};
+  images.configs["b"].config.working_dir = "app";
+  images.configs["b"].platform = {"linux", "arm64", "v8", ""};
+  LowerOptions options = test_options();
+  options.implicit_platform = true;
+  const Lowered lowered = lower_text("FROM b\nENV FLAG=x\nWORKDIR $A\n", options, images);
+  EXPECT_THAT(lowered.config.config.env, ElementsAre("PATH", "FLAG=x", "A=1"));
+  EXPECT_EQ(lowered.config.config.working_dir, "/app/app/1");
+  EXPECT_EQ(lowered.config.platform.str(), "linux/arm64");
+}
+
+TEST(Config, StaysInItsDirectoryWhenTheNewOneIsEmpty) {
+  const Lowered lowered = lower_text("FROM scratch\nARG E\nWORKDIR /a/\nWORKDIR $E\n");
+  EXPECT_EQ(lowered.config.config.working_dir, "/a/");
+}
+
+TEST(Config, ShowsArgumentsInTheHistoryOfRun) {
+  const Lowered lowered =
+      lower_text("FROM b\nARG A=1 B\nARG BUILDKIT_SBOM_SCAN_STAGE=true\nARG A=2\nRUN x\n");
+  EXPECT_EQ(history_of(lowered).back(),
+            "RUN |3 A=2 B= BUILDKIT_SBOM_SCAN_STAGE=true /bin/sh -c x # buildkit");
+}
+
 }  // namespace
 }  // namespace kiln::dockerfile

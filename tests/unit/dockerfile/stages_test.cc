@@ -148,5 +148,22 @@ TEST(Onbuild, ReportsABadTriggerAtFrom) {
               AllOf(StartsWith("Dockerfile:1"), HasSubstr("invalid ONBUILD trigger \"RUNN x\"")));
 }
 
+TEST(Stages, AreBasesByTheirLowerCaseNameOnly) {
+  EXPECT_EQ(error_text("FROM b AS Base\nFROM base\nCOPY --from=BASE /a /b\n"), "");
+  EXPECT_THAT(error_text("FROM b AS base\nFROM Base\n"),
+              testing::AllOf(HasSubstr("Dockerfile:2:6: "), HasSubstr("did you mean base?")));
+}
+
+TEST(Stages, ThatAreNotNeededStillNeedANameThatAnImageCanHave) {
+  EXPECT_THAT(error_text("FROM no//image AS unused\nFROM scratch\n"),
+              HasSubstr("Dockerfile:1:6: "));
+}
+
+TEST(Onbuild, RefusesTriggersThatAreWrongInEveryImage) {
+  EXPECT_THAT(error_text("FROM b\nONBUILD ENV x\n"), HasSubstr("ENV must have two arguments"));
+  EXPECT_THAT(error_text("FROM b\nONBUILD RUN [1]\n"), HasSubstr("strings only"));
+  EXPECT_EQ(error_text("FROM b\nONBUILD LABEL a=1 b=2\nONBUILD FOO\n"), "");
+}
+
 }  // namespace
 }  // namespace kiln::dockerfile

@@ -44,13 +44,15 @@ TEST(ImageConfig, ComesBackAsItWasWritten) {
   EXPECT_EQ(to_json(again), to_json(config));
 }
 
-TEST(ImageConfig, NotSetIsNotEmpty) {
+TEST(ImageConfig, LeavesEmptyListsOutAsDockerDoes) {
   ImageConfig config = full();
   config.config.entrypoint = std::vector<std::string>{};
-  config.config.cmd.reset();
+  config.config.cmd = std::vector<std::string>{};
+  config.config.shell.reset();
   const ImageConfig again = parse_config(to_json(config));
-  EXPECT_TRUE(again.config.entrypoint && again.config.entrypoint->empty());
+  EXPECT_FALSE(again.config.entrypoint);
   EXPECT_FALSE(again.config.cmd);
+  EXPECT_FALSE(again.config.shell);
 }
 
 TEST(ImageConfig, NullsOfDockerAreNothing) {
