@@ -4,6 +4,7 @@
 #include <random>
 
 #include "builder/build_log.h"
+#include "builder/call.h"
 #include "builder/export.h"
 #include "builder/image/assemble.h"
 #include "builder/image_store.h"
@@ -11,6 +12,7 @@
 #include "builder/os/task_group.h"
 #include "builder/prepare.h"
 #include "builder/step.h"
+#include "builder/warnings.h"
 
 namespace kiln {
 
@@ -128,12 +130,21 @@ class Build {
     return platforms;
   }
 
+  /// A Dockerfile that cannot be built is warned about all the same.
+  asio::awaitable<dockerfile::Lowered> lower(const BuildInputs& inputs, Platform platform) {
+    dockerfile::LowerOptions options = to_options(request_, platform, inputs.ignore, parts_.config);
+    try {
+      throw_mistakes(inputs, options);
+      co_return co_await plan(inputs, std::move(options), request_.pull, parts_);
+    } catch (const dockerfile::DockerfileError& error) {
+      warnings_.tell(inputs.document, error.warnings(), caller_.events);
+      throw;
+    }
+  }
+
   asio::awaitable<void> solve(const BuildInputs& inputs, PlatformBuild& one) {
-    one.lowered = std::make_shared<dockerfile::Lowered>(
-        co_await plan(inputs, to_options(request_, one.platform, inputs.ignore, parts_.config),
-                      request_.pull, parts_));
-    for (const dockerfile::Diagnostic& warning : one.lowered->warnings)
-      warn(inputs.document, warning);
+    one.lowered = std::make_shared<dockerfile::Lowered>(co_await lower(inputs, one.platform));
+    warnings_.tell(inputs.document, one.lowered->warnings, caller_.events);
     // The graph lives as long as any work on it, also work that another build waits for.
     const std::shared_ptr<const graph::Graph> graph(one.lowered, &one.lowered->graph);
     const auto executor =
@@ -171,10 +182,6 @@ class Build {
       error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
       throw Error(error.code(), text(error));
     }
-  }
-
-  void warn(const dockerfile::Document& document, const dockerfile::Diagnostic& warning) {
-    caller_.events(Warning{dockerfile::render(document, warning)});
   }
 
   asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
@@ -245,6 +252,8 @@ class Build {
     Finished finished;
     finished.build_id = id_;
     finished.names = product.names;
+    if (std::string warnings = warnings_.metadata(); !warnings.empty())
+      finished.metadata["buildx.build.warnings"] = std::move(warnings);
     if (product.image) {
       finished.image_digest = product.image->digest.str();
       finished.config_digest = config_digest_;
@@ -283,6 +292,7 @@ class Build {
   BuildLog log_;
   EventSink to_client_;
   solver::StepCounter steps_;
+  Warnings warnings_;
   std::string config_digest_;
   std::int64_t started_ns_ = 0;
 };
@@ -290,6 +300,7 @@ class Build {
 }  // namespace
 
 asio::awaitable<Finished> run_build(BuildRequest request, Caller& caller, Services& services) {
+  if (is_question(request)) co_return co_await answer_question(request, caller, services.parts());
   Build build(std::move(request), caller, services.parts());
   co_return co_await build.run();
 }

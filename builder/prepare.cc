@@ -68,7 +68,9 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
   auto read = [&] {
     DockerfileText file = read_dockerfile(context, request.dockerfile_name, caller);
     std::vector<std::string> ignore = read_ignore(context, file.name, caller);
-    return BuildInputs{dockerfile::Document::parse(file.name, std::move(file.text)),
+    dockerfile::Reading reading = dockerfile::Document::read(file.name, std::move(file.text));
+    return BuildInputs{std::move(reading.document),
+                       std::move(reading.mistakes),
                        std::move(ignore),
                        {{{"context", context.directory}}, caller.credentials}};
   };
@@ -104,6 +106,11 @@ dockerfile::LowerOptions to_options(const BuildRequest& request,
     options.allow.push_back(entitlement);
   }
   return options;
+}
+
+void throw_mistakes(const BuildInputs& inputs, const dockerfile::LowerOptions& options) {
+  if (!inputs.mistakes.empty())
+    throw dockerfile::mistakes_error(inputs.document, options, inputs.mistakes);
 }
 
 asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,

@@ -16,12 +16,13 @@ namespace kiln {
 /// The request's files, read once.
 struct BuildInputs {
   dockerfile::Document document;
-  std::vector<std::string> ignore;  ///< patterns
+  std::vector<dockerfile::Diagnostic> mistakes;  ///< what of the Dockerfile could not be parsed
+  std::vector<std::string> ignore;               ///< patterns
   ops::ClientInputs client;
 };
 
 /// Takes the caller's descriptors: parses the Dockerfile and the ignore file that applies.
-/// Throws DockerfileError, Error.
+/// Throws Error; mistakes in the Dockerfile are for the caller to throw.
 boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                                 Caller& caller,
                                                 Services::Parts& parts);
@@ -32,6 +33,9 @@ boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                                   const Platform& target,
                                                   const std::vector<std::string>& ignore,
                                                   const BuilderConfig& config);
+
+/// Throws DockerfileError when the Dockerfile could not be parsed.
+void throw_mistakes(const BuildInputs& inputs, const dockerfile::LowerOptions& options);
 
 /// Resolves the base images that the Dockerfile needs, and lowers it.
 boost::asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,

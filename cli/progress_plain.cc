@@ -94,7 +94,16 @@ std::string PlainRenderer::show(const StepEnded& event, milliseconds now) {
   return text;
 }
 
+std::string PlainRenderer::warnings_block(const std::string& above) const {
+  if (warnings_.empty()) return above;
+  return above + (any_ || !above.empty() ? "\n" : "") + warnings_report(warnings_);
+}
+
 std::string PlainRenderer::show(const Warning& event, milliseconds /*now*/) {
+  if (!event.rule.empty()) {
+    warnings_.push_back(event);
+    return {};
+  }
   return fmt::format("WARNING: {}\n", for_terminal_ ? sanitize_lines(event.text) : event.text);
 }
 
@@ -107,13 +116,14 @@ std::string PlainRenderer::show(const Finished& event, milliseconds /*now*/) {
   if (!event.image_digest.empty()) text += fmt::format("image {}\n", clean(event.image_digest));
   for (const std::string& name : event.names)
     text += fmt::format("named {}\n", clean(name));
-  return text == "\n" ? "" : text;
+  return warnings_block(text == "\n" ? "" : text);
 }
 
 std::string PlainRenderer::show(const Failed& event, milliseconds now) {
   std::string text;
   for (auto& [number, step] : steps_)
     text += rest_of(number, step, now);
+  text = warnings_block(text);
   if (any_ || !text.empty()) text += "\n";
   ReportOptions options;
   if (event.step && steps_.contains(*event.step)) {

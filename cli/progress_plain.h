@@ -13,6 +13,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "cli/text.h"
 #include "proto/messages.h"
@@ -55,10 +56,13 @@ class PlainRenderer {
                        std::chrono::milliseconds now) const;
   std::string rest_of(int number, Step& step, std::chrono::milliseconds now) const;
   [[nodiscard]] std::string clean(const std::string& text) const;
+  /// The warnings, with an empty line before them when something stands above.
+  [[nodiscard]] std::string warnings_block(const std::string& above) const;
 
   bool for_terminal_;
   bool any_ = false;  ///< something was written: a new block begins with an empty line
   std::map<int, Step> steps_;
+  std::vector<Warning> warnings_;  ///< about the Dockerfile: shown at the end
 };
 
 }  // namespace kiln::cli

@@ -15,6 +15,15 @@ std::string sanitize_lines(std::string_view text) {
   }
 }
 
+std::string warnings_report(const std::vector<Warning>& warnings) {
+  if (warnings.empty()) return {};
+  std::string text = warnings.size() == 1 ? "1 warning found:\n"
+                                          : fmt::format("{} warnings found:\n", warnings.size());
+  for (const Warning& warning : warnings)
+    text += "WARNING: " + sanitize_lines(warning.text) + "\n";
+  return text;
+}
+
 std::string failure_report(const Failed& failed, const ReportOptions& options) {
   std::string text;
   if (!options.log_shown && !failed.log_tail.empty()) {

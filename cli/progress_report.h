@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "proto/messages.h"
 
@@ -15,6 +17,10 @@ struct ReportOptions {
 /// The last lines of the step's log when they were not shown, the message, a RUN's exit code.
 /// Each line is harmless for a terminal.
 [[nodiscard]] std::string failure_report(const Failed& failed, const ReportOptions& options);
+
+/// The warnings about the Dockerfile, as they are told when all else has been; "" for none.
+/// Each line is harmless for a terminal.
+[[nodiscard]] std::string warnings_report(const std::vector<Warning>& warnings);
 
 /// `text`, which may have several lines, harmless for a terminal.
 [[nodiscard]] std::string sanitize_lines(std::string_view text);

@@ -62,6 +62,10 @@ void TtyRenderer::take(const StepEnded& event, milliseconds /*now*/) {
 }
 
 void TtyRenderer::take(const Warning& event, milliseconds /*now*/) {
+  if (!event.rule.empty()) {
+    warnings_.push_back(event);
+    return;
+  }
   scroll_lines("WARNING: " + sanitize_lines(event.text), kWarned);
 }
 
@@ -71,16 +75,25 @@ void TtyRenderer::take(const Finished& event, milliseconds now) {
   if (!event.image_digest.empty()) scroll_lines("image " + sanitize(event.image_digest), kNone);
   for (const std::string& name : event.names)
     scroll_lines("named " + sanitize(name), kNone);
+  scroll_warnings();
 }
 
 void TtyRenderer::take(const Failed& event, milliseconds now) {
   over_ = true;
   scroll_lines(status(now) + " FAILED", kFailed);
+  scroll_warnings();
   ReportOptions options;
   if (event.step) options.step_name = state_.name_of(*event.step);
   std::string report = failure_report(event, options);
   report.pop_back();  // the last line's end: rows have their own
   scroll_lines(report, kNone);
+}
+
+void TtyRenderer::scroll_warnings() {
+  std::string report = warnings_report(warnings_);
+  if (report.empty()) return;
+  report.pop_back();  // the last line's end: rows have their own
+  scroll_lines("\n" + report, kWarned);
 }
 
 void TtyRenderer::scroll_lines(const std::string& text, const char* colour) {

@@ -53,11 +53,13 @@ class TtyRenderer {
   [[nodiscard]] std::vector<Row> region(std::size_t height, std::chrono::milliseconds now) const;
   [[nodiscard]] std::string status(std::chrono::milliseconds now) const;
   [[nodiscard]] std::string format(const Row& row, std::size_t columns) const;
+  void scroll_warnings();
   void scroll_lines(const std::string& text, const char* colour);
 
   std::string title_;
   bool colour_;
   ProgressState state_;
+  std::vector<Warning> warnings_;  ///< about the Dockerfile: shown at the end
   std::vector<Row> scrolled_;      ///< to be written above the region
   std::size_t region_height_ = 0;  ///< rows now on the terminal that are redrawn
   bool over_ = false;              ///< Finished or Failed came: there is no region any more

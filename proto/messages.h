@@ -40,6 +40,9 @@ struct Output {
 
 /// POST /kiln/v1/builds
 struct BuildRequest {
+  /// What is asked about the Dockerfile: check, outline or targets. Nothing is executed then and
+  /// no image made; the answer is in Finished::metadata. "" and "build": build it.
+  std::string call;
   std::vector<std::string> tags;
   std::string context_name;     ///< the context as the user typed it, for messages
   std::string dockerfile_name;  ///< the Dockerfile as the user typed it, for messages
@@ -107,6 +110,14 @@ struct StepEnded {
 
 struct Warning {
   std::string text;  ///< with its place, ready to show
+  // Of a warning about the Dockerfile; all empty for another:
+  std::string rule{};         ///< "UndefinedVar"
+  std::string message{};      ///< without its place
+  std::string description{};  ///< what the rule is about
+  std::string url{};          ///< where the rule is explained
+  std::string file{};         ///< the Dockerfile, as the user typed it
+  int first_line = 0;         ///< from 1
+  int last_line = 0;
 };
 
 /// The daemon needs a registry's credentials: answer with POST /kiln/v1/credentials/TICKET.

@@ -24,6 +24,7 @@ void fields(Visitor& visit, Output& value) {
 
 template <class Visitor>
 void fields(Visitor& visit, BuildRequest& value) {
+  visit("call", value.call);
   visit("tags", value.tags);
   visit("context_name", value.context_name);
   visit("dockerfile_name", value.dockerfile_name);
@@ -89,6 +90,13 @@ void fields(Visitor& visit, StepEnded& value) {
 template <class Visitor>
 void fields(Visitor& visit, Warning& value) {
   visit("text", value.text);
+  visit("rule", value.rule);
+  visit("message", value.message);
+  visit("description", value.description);
+  visit("url", value.url);
+  visit("file", value.file);
+  visit("first_line", value.first_line);
+  visit("last_line", value.last_line);
 }
 
 template <class Visitor>

@@ -8,6 +8,7 @@
 #include "cli/commands/build_flags.h"
 #include "cli/commands/commands.h"
 #include "cli/errors.h"
+#include "cli/progress_report.h"
 #include "proto/reference.h"
 
 namespace kiln::cli {
@@ -22,6 +23,7 @@ const char* const kExamples =
   kiln build -o out .                          write the result's files to the directory out
   kiln build -o type=oci,dest=app.tar .        write an OCI archive
   kiln build --platform linux/amd64,linux/arm64 -t ghcr.io/me/app:1 --push .
+  kiln build --check .                         look for mistakes and bad habits, build nothing
   kiln build --iidfile id.txt --progress plain .   in CI: a log of lines, the digest in a file
 
 A daemon is started when none runs. SOURCE_DATE_EPOCH is passed on as a build argument when it is set.
@@ -65,6 +67,20 @@ void finish(const BuildFlags& flags, BuildFiles& files, const Finished& finished
     replace_file(flags.metadata_file, metadata_json(finished), 0644);
 }
 
+/// Shows the answer to a question about the Dockerfile; the exit code is its status.
+int show_answer(const Call& call, const Finished& finished) {
+  const auto value = [&](const char* key) {
+    const auto found = finished.metadata.find(key);
+    return found == finished.metadata.end() ? std::string() : found->second;
+  };
+  std::string text = value(call.json ? "result.json" : "result.txt");
+  if (!text.ends_with('\n')) text += '\n';
+  if (::isatty(STDOUT_FILENO) == 1) text = sanitize_lines(text);
+  write_all(STDOUT_FILENO, text, "stdout");
+  const std::string status = value("result.statuscode");
+  return call.ignore_status || status.empty() || status == "0" ? kExitOk : kExitFailed;
+}
+
 /// What an earlier build left must not pass for the result of one that failed.
 void remove_stale(const std::string& path) {
   if (!path.empty() && ::unlink(path.c_str()) < 0 && errno != ENOENT)
@@ -102,6 +118,10 @@ void declare(CommandLine& line, BuildFlags& flags) {
               "auto, tty, plain, json (events on stdout) or quiet");
   line.flag("-q,--quiet", flags.quiet, "Print the image's digest and nothing else");
   line.option("--iidfile", flags.iidfile, "FILE", "Write the image's digest to a file");
+  line.option("--call", flags.call, "METHOD[,format=json]",
+              "Ask about the Dockerfile and build nothing: check, outline (arguments, secrets) or "
+              "targets (stages)");
+  line.flag("--check", flags.check, "The same as --call check");
   line.option("--metadata-file", flags.metadata_file, "FILE",
               "Write digests and names to a file as JSON");
   // What docker build accepts and is always so here.
@@ -120,7 +140,9 @@ int build_command(Invocation& invocation) {
   if (!line.parse()) return kExitOk;
 
   BuildRequest request = to_request(flags, environment);
-  const ProgressMode mode = flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress);
+  const Call call = parse_call(flags);
+  ProgressMode mode = flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress);
+  if (!call.method.empty()) mode = ProgressMode::quiet;
   BuildFiles files = open_build_files(request, flags.file);
   const auto progress =
       make_progress({.mode = mode, .title = "Building", .stdout_taken = files.stdout_taken});
@@ -135,6 +157,7 @@ int build_command(Invocation& invocation) {
                                         *progress, user_credentials());
   const auto* finished = std::get_if<Finished>(&outcome);
   if (finished == nullptr) return kExitFailed;
+  if (!call.method.empty()) return show_answer(call, *finished);
   finish(flags, files, *finished);
   return kExitOk;
 }

@@ -210,10 +210,33 @@ std::int64_t parse_size(std::string_view flag, const std::string& text) {
   return number << (10 * power);
 }
 
+Call parse_call(const BuildFlags& flags) {
+  Call call;
+  if (flags.check) call.method = "check";
+  for (const std::string& field : split_csv(flags.call)) {
+    const auto [key, value] = split_pair(field);
+    if (key == "format" && (value == "json" || value == "text")) {
+      call.json = value == "json";
+    } else if (key == "ignorestatus" && (value == "true" || value == "false")) {
+      call.ignore_status = value == "true";
+    } else if (!field.empty()) {
+      call.method = field == "lint" ? "check" : field;
+    }
+  }
+  if (call.method == "build") call.method.clear();
+  if (!call.method.empty() && call.method != "check" && call.method != "outline" &&
+      call.method != "targets")
+    throw UsageError(
+        "--call \"{}\": not one of build, check, outline, targets, with ,format=json for JSON",
+        flags.call);
+  return call;
+}
+
 BuildRequest to_request(const BuildFlags& flags, const Environment& environment) {
   BuildRequest request;
   for (const std::string& tag : flags.tags)
     require("--tag", tag, [&] { check_image_name(tag); });
+  request.call = parse_call(flags).method;
   request.tags = flags.tags;
   request.context_name = flags.context;
   request.target = flags.target;
@@ -222,6 +245,10 @@ BuildRequest to_request(const BuildFlags& flags, const Environment& environment)
   add_platforms(flags, request);
   request.push = flags.push;
   add_outputs(flags, request);
+  if (!request.call.empty()) {  // nothing is made that could go anywhere
+    request.push = false;
+    request.outputs.clear();
+  }
   request.pull = flags.pull;
   add_no_cache(flags, request);
   if (!flags.network.empty() && flags.network != "default" && flags.network != "host" &&

@@ -31,8 +31,20 @@ struct BuildFlags {
   bool quiet = false;
   std::string iidfile;
   std::string metadata_file;
+  std::string call;  ///< METHOD[,format=json]
+  bool check = false;
   std::string context;
 };
+
+/// --call, read: what to ask about the Dockerfile and how to show the answer.
+struct Call {
+  std::string method;  ///< "" builds; check, outline, targets
+  bool json = false;
+  bool ignore_status = false;  ///< exit with 0 whatever a check finds
+};
+
+/// Throws UsageError. source: docker buildx build --call
+[[nodiscard]] Call parse_call(const BuildFlags& flags);
 
 /// Declares them; `flags` outlives `line`.
 void declare(CommandLine& line, BuildFlags& flags);

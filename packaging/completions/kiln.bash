@@ -49,6 +49,7 @@ _kiln() {
       compopt -o filenames 2>/dev/null
       return ;;
     --progress) mapfile -t COMPREPLY < <(compgen -W "auto tty plain json quiet" -- "$cur"); return ;;
+    --call) mapfile -t COMPREPLY < <(compgen -W "build check outline targets" -- "$cur"); return ;;
     --network) mapfile -t COMPREPLY < <(compgen -W "default host none" -- "$cur"); return ;;
     --platform) mapfile -t COMPREPLY < <(compgen -W "linux/amd64 linux/arm64 linux/arm/v7" -- "$cur"); return ;;
     --allow) mapfile -t COMPREPLY < <(compgen -W "network.host security.insecure" -- "$cur"); return ;;

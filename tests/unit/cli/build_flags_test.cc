@@ -220,5 +220,22 @@ TEST(ParseSize, CountsInPowersOf1024) {
     EXPECT_THROW(static_cast<void>(parse_size("--x", text)), UsageError) << text;
 }
 
+TEST(BuildFlags, CallAsksAQuestionInsteadOfBuilding) {
+  EXPECT_EQ(parse_call(parse({"."})).method, "");
+  EXPECT_EQ(parse_call(parse({"--call=build", "."})).method, "");
+  EXPECT_EQ(parse_call(parse({"--check", "."})).method, "check");
+  EXPECT_EQ(parse_call(parse({"--call", "lint", "."})).method, "check");
+  const Call outline = parse_call(parse({"--call=outline,format=json", "."}));
+  EXPECT_EQ(outline.method, "outline");
+  EXPECT_TRUE(outline.json);
+  EXPECT_TRUE(parse_call(parse({"--call=check,ignorestatus=true", "."})).ignore_status);
+  EXPECT_THAT(misuse({"--call=nonsense", "."}), HasSubstr("--call \"nonsense\""));
+
+  const BuildRequest asked = request({"--check", "--push", "-o", "out", "."});
+  EXPECT_EQ(asked.call, "check");
+  EXPECT_FALSE(asked.push);
+  EXPECT_THAT(asked.outputs, IsEmpty());
+}
+
 }  // namespace
 }  // namespace kiln::cli

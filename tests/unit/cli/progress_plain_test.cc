@@ -53,6 +53,25 @@ TEST(PlainRenderer, WritesABuildAsLines) {
             "named app:1\n");
 }
 
+TEST(PlainRenderer, TellsWhatIsWrongWithTheDockerfileAtTheEnd) {
+  Warning warning{"Dockerfile:2:1: JSONArgsRecommended: use a list\n>>> 2 | CMD x"};
+  warning.rule = "JSONArgsRecommended";
+  EXPECT_EQ(render({
+                {0, warning},
+                {0, StepStarted{1, "[1/1] FROM alpine"}},
+                {0, StepEnded{1, StepOutcome::cached, 0}},
+                {0, Finished{"b1", "sha256:abc", "", {}, {}}},
+            }),
+            "#1 [1/1] FROM alpine\n#1 CACHED\n\nimage sha256:abc\n\n"
+            "1 warning found:\n"
+            "WARNING: Dockerfile:2:1: JSONArgsRecommended: use a list\n>>> 2 | CMD x\n");
+  EXPECT_EQ(
+      render({{0, warning}, {0, warning}, {0, Failed{Errc::invalid_input, "no", {}, {}, {}}}}),
+      "2 warnings found:\n"
+      "WARNING: Dockerfile:2:1: JSONArgsRecommended: use a list\n>>> 2 | CMD x\n"
+      "WARNING: Dockerfile:2:1: JSONArgsRecommended: use a list\n>>> 2 | CMD x\n\nERROR: no\n");
+}
+
 TEST(PlainRenderer, DoesNotShowALogAgainThatWasShown) {
   EXPECT_EQ(render({
                 {0, StepStarted{2, "[2/2] RUN false"}},
