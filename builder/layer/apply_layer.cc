@@ -37,11 +37,13 @@ Applied apply_layer(std::unique_ptr<Source> blob, const os::Dir& target, std::st
   const std::unique_ptr<Source> tar = make_decompressor(std::move(blob), false);
   HashingSource hashed(*tar);
   std::uint64_t content_bytes = 0;
+  std::vector<std::string> implied;
   {
     ReadAhead ahead(hashed);
     TarReader reader(ahead);
-    TreeWriter tree(target, os::Links::refuse);
+    TreeWriter tree(target, Purpose::layer);
     content_bytes = extract(reader, tree, {.whiteouts = true, .uid = {}, .gid = {}}, stop);
+    implied = tree.implied();
     // The diff id covers what may follow the end of the archive; and reading on is what finds
     // out that the compressed stream is damaged there.
     std::vector<std::byte> rest(64 * 1024);
@@ -49,7 +51,7 @@ Applied apply_layer(std::unique_ptr<Source> blob, const os::Dir& target, std::st
       if (stop.stop_requested()) throw Error(Errc::cancelled, "unpack: cancelled");
     }
   }
-  return {DiffId{hashed.digest()}, hashed.count_bytes(), content_bytes};
+  return {DiffId{hashed.digest()}, hashed.count_bytes(), content_bytes, std::move(implied)};
 }
 
 }  // namespace kiln::layer

@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "builder/os/dir.h"
 #include "proto/bytes.h"
@@ -17,20 +18,25 @@ struct Applied {
   DiffId diff_id;  ///< of the uncompressed tar, hashed to its very end
   std::uint64_t tar_bytes = 0;
   std::uint64_t content_bytes = 0;  ///< sum of file sizes
+  /// Directories that the tar has no entry for, sorted: whose they are and what mode they have is
+  /// for the layers below to say (snapshot/implied_directories.h).
+  std::vector<std::string> implied;
 };
 
 /// Unpacks one layer into the empty directory `target`, in overlayfs form, independent of what is
 /// below: whiteouts become character devices 0/0, opaque markers trusted.overlay.opaque="y".
 ///
-/// Hostile input: every name is resolved beneath `target` and no symbolic link of the layer itself
-/// is ever followed; ".." that leads out, a parent that is a link or a file, and hard links to what
-/// the layer does not hold are Error{corrupt} naming the entry. A leading "/" means the root, as
-/// containerd and umoci have it. Owners, modes (setuid too), times, xattrs (user.*, trusted.* but
-/// overlay's, POSIX ACLs, security.capability), devices, fifos and hard links are kept; sockets are
-/// skipped; missing parents are made 0755 and root's. Zero blocks of files stay holes.
+/// Hostile input: every name is resolved beneath `target`, as if that were the root: a parent that
+/// is a symbolic link of the layer itself leads to another place in it, made if missing, and the
+/// last part of a name is never followed. ".." in a name that leads out, a parent that is a file,
+/// and hard links to what the layer does not hold are Error{corrupt} naming the entry. A leading
+/// "/" means the root, as containerd and umoci have it. Owners, modes (setuid too), times, xattrs
+/// (user.*, trusted.* but overlay's, POSIX ACLs, security.capability), devices, fifos and hard
+/// links are kept; sockets are skipped; missing parents are made 0755 and root's. Zero blocks of
+/// files stay holes.
 ///
 /// thread  any; blocks; `blob` is read by a thread of the call's own, which ends with it
-/// source  OCI image-spec v1.1 layer.md "Applying Changesets"
+/// source  OCI image-spec v1.1 layer.md "Applying Changesets"; containerd pkg/archive/tar.go
 [[nodiscard]] Applied apply_layer(std::unique_ptr<Source> blob,
                                   const os::Dir& target,
                                   std::stop_token stop);

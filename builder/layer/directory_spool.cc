@@ -123,7 +123,7 @@ void DirectorySpool::apply() {
 void DirectorySpool::set(const std::string& path, const Attributes& attributes) const {
   std::optional<os::Fd> directory;
   try {
-    directory = root_.try_open_at(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, links_);
+    directory = root_.try_open_at(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, os::Links::in_root);
   } catch (const Error& error) {
     // A link is in its place now: a later entry of the archive has replaced it.
     if (error.code() != Errc::denied) throw;

@@ -15,7 +15,7 @@ namespace kiln::layer {
 class DirectorySpool {
  public:
   /// `root` outlives the spool; its file system holds the file.
-  DirectorySpool(const os::Dir& root, os::Links links) : root_(root), links_(links) {}
+  explicit DirectorySpool(const os::Dir& root) : root_(root) {}
 
   /// Notes times and xattrs for the directory `path` beneath the root.
   void add(const std::string& path, const Attributes& attributes);
@@ -27,7 +27,6 @@ class DirectorySpool {
   void set(const std::string& path, const Attributes& attributes) const;
 
   const os::Dir& root_;
-  os::Links links_;
   os::Fd file_;
   std::string buffer_;
 };

@@ -5,6 +5,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -18,6 +19,16 @@ namespace {
 
 constexpr int kOpenDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 
+constexpr int kMaxLinks = 40;  // as the kernel has it: path_resolution(7)
+/// All paths of implied directories: what no layer has that is not made to fill the memory.
+constexpr std::size_t kMaxImpliedBytes = 64UL * 1024 * 1024;
+
+ino_t inode_of(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) throw system_error(errno, "stat a directory");
+  return status.st_ino;
+}
+
 void set_opaque(int directory_fd, const std::string& path) {
   if (::fsetxattr(directory_fd, kOpaqueXattr, "y", 1, 0) != 0)
     throw system_error(errno, "mark as opaque " + path);
@@ -25,8 +36,8 @@ void set_opaque(int directory_fd, const std::string& path) {
 
 }  // namespace
 
-TreeWriter::TreeWriter(const os::Dir& root, os::Links links)
-    : root_(root), links_(links), spool_(root, links) {}
+TreeWriter::TreeWriter(const os::Dir& root, Purpose purpose)
+    : root_(root), purpose_(purpose), spool_(root) {}
 
 TreeWriter::Place TreeWriter::place(const std::string& path) {
   const std::size_t slash = path.rfind('/');
@@ -40,10 +51,10 @@ TreeWriter::Place TreeWriter::place(const std::string& path) {
 
 os::Fd TreeWriter::open_parent(const std::string& parent, const std::string& path) {
   try {
-    if (auto found = root_.try_open_at(parent, O_PATH | O_DIRECTORY, links_))
+    if (auto found = root_.try_open_at(parent, O_PATH | O_DIRECTORY, os::Links::in_root))
       return std::move(*found);
     make_parents(parent);
-    return root_.open_at(parent, O_PATH | O_DIRECTORY, links_);
+    return root_.open_at(parent, O_PATH | O_DIRECTORY, os::Links::in_root);
   } catch (const Error& error) {
     // Other codes are the disk's trouble and not the archive's.
     if (error.code() != Errc::denied && error.code() != Errc::not_found) throw;
@@ -53,22 +64,82 @@ os::Fd TreeWriter::open_parent(const std::string& parent, const std::string& pat
 }
 
 void TreeWriter::make_parents(const std::string& parent) {
-  os::Fd above = root_.open_at("", O_PATH | O_DIRECTORY, links_);
-  std::string prefix;
-  for (const std::string& part : os::split_path(parent)) {
-    prefix += prefix.empty() ? part : "/" + part;
-    if (auto found = root_.try_open_at(prefix, O_PATH | O_DIRECTORY, links_)) {
-      above = std::move(*found);
+  os::Fd above = root_.open_at("", O_PATH | O_DIRECTORY, os::Links::refuse);
+  std::vector<std::string> rest = os::split_path(parent);  // what is to come, last part first
+  std::ranges::reverse(rest);
+  std::string done;  // the path of `above`, without links
+  int count_links = 0;
+  while (!rest.empty()) {
+    const std::string part = std::move(rest.back());
+    rest.pop_back();
+    if (part == "..") {
+      done.resize(done.find('/') == std::string::npos ? 0 : done.rfind('/'));
+      above = root_.open_at(done, O_PATH | O_DIRECTORY, os::Links::refuse);
       continue;
     }
+    const std::string path = done.empty() ? part : done + "/" + part;
     struct stat status{};
     const bool exists = ::fstatat(above.get(), part.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
-    if (exists && !(links_ == os::Links::refuse && is_whiteout(status)))
-      throw Error(Errc::not_found, "{}: it is a file or a link to nothing", prefix);
-    above = make_directory(above.get(), part, prefix);
-    if (::fchown(above.get(), 0, 0) != 0 || ::fchmod(above.get(), 0755) != 0)
-      throw system_error(errno, "set owner and mode of " + prefix);
+    if (exists && S_ISLNK(status.st_mode) && follows(path)) {
+      if (++count_links > kMaxLinks) throw Error(Errc::not_found, "{}: too many links", path);
+      const std::string target = os::read_link(above.get(), part);
+      std::vector<std::string> parts = os::split_path(target);
+      rest.insert(rest.end(), parts.rbegin(), parts.rend());
+      if (!target.starts_with('/')) continue;
+      done.clear();
+      above = root_.open_at("", O_PATH | O_DIRECTORY, os::Links::refuse);
+      continue;
+    }
+    if (exists && S_ISDIR(status.st_mode)) {
+      above = root_.open_at(path, O_PATH | O_DIRECTORY, os::Links::refuse);
+    } else if (exists && !(purpose_ == Purpose::layer && is_whiteout(status))) {
+      throw Error(Errc::not_found, "{}: it is a file or a link to nothing", path);
+    } else {
+      above = make_implied(above.get(), part, path);
+      if (!exists) note_implied(above.get(), path);
+    }
+    done = path;
   }
+}
+
+bool TreeWriter::follows(const std::string& link) const {
+  if (purpose_ == Purpose::layer) return true;
+  return root_.try_open_at(link, O_PATH | O_DIRECTORY, os::Links::in_root).has_value();
+}
+
+os::Fd TreeWriter::make_implied(int parent_fd, const std::string& name, const std::string& path) {
+  os::Fd made = make_directory(parent_fd, name, path);
+  if (::fchown(made.get(), 0, 0) != 0 || ::fchmod(made.get(), 0755) != 0)
+    throw system_error(errno, "set owner and mode of " + path);
+  return made;
+}
+
+void TreeWriter::note_implied(int directory_fd, const std::string& path) {
+  if (purpose_ != Purpose::layer) return;
+  implied_bytes_ += path.size();
+  if (implied_bytes_ > kMaxImpliedBytes)
+    throw Error(Errc::corrupt, "archive entry beneath {}: too many directories have no entry",
+                path);
+  implied_.insert_or_assign(inode_of(directory_fd), path);
+}
+
+void TreeWriter::forget_implied(int directory_fd) {
+  if (!implied_.empty()) implied_.erase(inode_of(directory_fd));
+}
+
+std::vector<std::string> TreeWriter::implied() const {
+  std::vector<std::string> paths;
+  for (const auto& [inode, path] : implied_) {
+    try {
+      // A later entry may have replaced it, or a directory around it.
+      const auto found = root_.try_open_at(path, O_PATH | O_DIRECTORY, os::Links::refuse);
+      if (found && inode_of(found->get()) == inode) paths.push_back(path);
+    } catch (const Error& error) {
+      if (error.code() != Errc::denied) throw;
+    }
+  }
+  std::ranges::sort(paths);
+  return paths;
 }
 
 void TreeWriter::remove_existing(const Place& place, const std::string& path) const {
@@ -96,7 +167,7 @@ os::Fd TreeWriter::make_directory(int parent_fd, const std::string& name, const 
     if (::fstatat(parent_fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
       throw system_error(errno, "stat " + path);
     if (!S_ISDIR(status.st_mode)) {
-      opaque = links_ == os::Links::refuse && is_whiteout(status);
+      opaque = purpose_ == Purpose::layer && is_whiteout(status);
       if (::unlinkat(parent_fd, name.c_str(), 0) != 0 ||
           ::mkdirat(parent_fd, name.c_str(), 0700) != 0)
         throw system_error(errno, "replace by a directory: " + path);
@@ -111,7 +182,7 @@ os::Fd TreeWriter::make_directory(int parent_fd, const std::string& name, const 
 void TreeWriter::directory(const std::string& path, const Attributes& attributes) {
   os::Fd made;
   if (path.empty()) {
-    made = root_.open_at("", O_RDONLY | O_DIRECTORY, links_);
+    made = root_.open_at("", O_RDONLY | O_DIRECTORY, os::Links::in_root);
   } else if (std::optional<os::Fd> linked = linked_directory(path)) {
     made = std::move(*linked);
   } else {
@@ -121,22 +192,23 @@ void TreeWriter::directory(const std::string& path, const Attributes& attributes
   if (::fchown(made.get(), attributes.uid, attributes.gid) != 0 ||
       ::fchmod(made.get(), attributes.mode) != 0)
     throw system_error(errno, "set owner and mode of " + path);
+  forget_implied(made.get());
   spool_.add(path, attributes);
   parent_path_ = path;
   parent_ = std::move(made);
 }
 
 std::optional<os::Fd> TreeWriter::linked_directory(const std::string& path) {
-  if (links_ != os::Links::in_root) return std::nullopt;
+  if (purpose_ != Purpose::root) return std::nullopt;
   const Place where = place(path);
   struct stat status{};
   if (::fstatat(where.parent_fd, where.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
       !S_ISLNK(status.st_mode))
     return std::nullopt;
-  std::optional<os::Fd> target = root_.try_open_at(path, O_PATH, links_);
+  std::optional<os::Fd> target = root_.try_open_at(path, O_PATH, os::Links::in_root);
   if (!target || ::fstat(target->get(), &status) != 0 || !S_ISDIR(status.st_mode))
     return std::nullopt;
-  return root_.open_at(path, O_RDONLY | O_DIRECTORY, links_);
+  return root_.open_at(path, O_RDONLY | O_DIRECTORY, os::Links::in_root);
 }
 
 os::Fd TreeWriter::create_file(const std::string& path) {
@@ -199,7 +271,7 @@ void TreeWriter::hard_link(const std::string& path, const std::string& target) {
   const std::string name = slash == std::string::npos ? target : target.substr(slash + 1);
   std::optional<os::Fd> from;
   try {
-    from = root_.try_open_at(parent, O_PATH | O_DIRECTORY, links_);
+    from = root_.try_open_at(parent, O_PATH | O_DIRECTORY, os::Links::in_root);
   } catch (const Error& error) {
     throw Error(Errc::corrupt, "archive entry {}: hard link to {}: {}", path, target, error.what());
   }
@@ -218,7 +290,9 @@ void TreeWriter::whiteout(const std::string& path) {
   const Place where = place(path);
   struct stat status{};
   if (::fstatat(where.parent_fd, where.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
-    if (S_ISDIR(status.st_mode)) opaque(path);
+    if (!S_ISDIR(status.st_mode)) return;
+    opaque(path);
+    implied_.erase(status.st_ino);  // it has nothing to do with what was deleted
     return;
   }
   if (errno != ENOENT) throw system_error(errno, "stat " + path);

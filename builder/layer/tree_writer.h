@@ -8,6 +8,8 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
+#include <vector>
 
 #include "builder/layer/attributes.h"
 #include "builder/layer/directory_spool.h"
@@ -16,14 +18,20 @@
 
 namespace kiln::layer {
 
-/// Paths are clean (clean_entry_name) and relative to the root; "" is the root itself. An existing
-/// name is replaced, a directory by a directory merged; missing parents are made, 0755 and root's.
+/// What the tree is for.
+enum class Purpose {
+  layer,  ///< overlayfs's form of a layer: a deletion gives way to what is made in its place
+  root,   ///< a root file system: a directory whose name is a link to a directory is that one
+};
+
+/// Paths are clean (clean_entry_name) and relative to the root; "" is the root itself. Links in the
+/// middle of a path are followed beneath the root. An existing name is replaced, a directory by a
+/// directory merged; missing parents are made, 0755 and root's, in a layer also where a link leads.
 /// All functions throw Error naming the path: Error{corrupt} when a parent is not a directory.
 class TreeWriter {
  public:
-  /// With Links::refuse a link in a path is an error, with Links::in_root a directory whose name is
-  /// a link to a directory is that one. `root` outlives the writer.
-  TreeWriter(const os::Dir& root, os::Links links);
+  /// `root` outlives the writer.
+  TreeWriter(const os::Dir& root, Purpose purpose);
 
   void directory(const std::string& path, const Attributes& attributes);
   /// A new, empty file open for writing; finish_file gives it its attributes.
@@ -45,6 +53,9 @@ class TreeWriter {
 
   /// Gives directories their times and xattrs; nothing is written afterwards.
   void finish() { spool_.apply(); }
+  /// The directories that were made as parents only and still are, sorted; their paths are without
+  /// links. Not those made in place of a deletion.
+  [[nodiscard]] std::vector<std::string> implied() const;
 
  private:
   struct Place {
@@ -55,18 +66,25 @@ class TreeWriter {
   Place place(const std::string& path);
   os::Fd open_parent(const std::string& parent, const std::string& path);
   void make_parents(const std::string& parent);
+  [[nodiscard]] bool follows(const std::string& link) const;
+  os::Fd make_implied(int parent_fd, const std::string& name, const std::string& path);
   [[nodiscard]] std::optional<os::Fd> linked_directory(const std::string& path);
   template <class Make>
   int make(const Place& place, const std::string& path, const Make& make);
   void remove_existing(const Place& place, const std::string& path) const;
   os::Fd make_directory(int parent_fd, const std::string& name, const std::string& path);
+  void note_implied(int directory_fd, const std::string& path);
+  void forget_implied(int directory_fd);
   void set_attributes(const Place& place,
                       const std::string& path,
                       const Attributes& attributes) const;
 
   const os::Dir& root_;
-  os::Links links_;
+  Purpose purpose_;
   DirectorySpool spool_;
+  // By inode, for a directory may have several paths through links.
+  std::unordered_map<ino_t, std::string> implied_;
+  std::size_t implied_bytes_ = 0;
   // The directory of the last entry: archives go directory by directory.
   std::string parent_path_;
   os::Fd parent_;

@@ -111,7 +111,7 @@ void unpack_archive(std::unique_ptr<Source> archive,
   const std::unique_ptr<Source> tar = make_decompressor(std::move(archive), true);
   ReadAhead ahead(*tar);
   TarReader reader(ahead);
-  TreeWriter tree(target, os::Links::in_root);
+  TreeWriter tree(target, Purpose::root);
   extract(reader, tree, {.whiteouts = false, .uid = options.uid, .gid = options.gid}, stop);
   std::vector<std::byte> rest(64 * 1024);
   while (ahead.read(rest) > 0) {

@@ -18,7 +18,9 @@ namespace {
 namespace fs = std::filesystem;
 using testing::describe;
 using testing::DripSource;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using testing::pax_entry;
 using testing::pax_record;
 using testing::put_file;
@@ -115,17 +117,42 @@ TEST_F(ApplyLayer, TakesAbsoluteNamesAsRelativeToTheRoot) {
   EXPECT_FALSE(fs::exists("/etc/kiln-test"));
 }
 
-TEST_F(ApplyLayer, NeverWritesThroughALinkOfTheLayer) {
+TEST_F(ApplyLayer, FollowsItsOwnLinksBeneathTheRoot) {
   const std::string outside = (scratch_.path() / "outside").string();
-  for (const std::string& to : {outside, std::string("../outside"), std::string("sub")}) {
-    EXPECT_THAT(error(directory("sub") + link("door", to) + file("door/secret") + tar_end()),
-                HasSubstr("door/secret"));
-    EXPECT_THAT(error(link("door", to) + directory("door/new") + tar_end()), HasSubstr("door/new"));
-    EXPECT_THAT(error(link("door", to) + file("door/.wh.secret") + tar_end()), HasSubstr("door"));
-    EXPECT_THAT(error(link("door", to) + file("door/.wh..wh..opq") + tar_end()), HasSubstr("door"));
-    EXPECT_THAT(error(link("door", to) + link("hard", "door/secret", '1') + tar_end()),
-                HasSubstr("hard"));
+  for (const std::string& to : {outside, std::string("../outside"), std::string("../../sub")}) {
+    EXPECT_EQ(error(link("door", to) + file("door/secret", "new") + directory("door/dir", 0711) +
+                    file("door/.wh.gone") + link("hard", "door/secret", '1') + tar_end()),
+              "");
+    const std::string led = to == outside ? outside.substr(1) : to.substr(to.rfind('/') + 1);
+    EXPECT_THAT(kind("door"), HasSubstr("120777"));
+    EXPECT_THAT(kind(led), HasSubstr("040755 0:0"));
+    EXPECT_EQ(os::read_file(target_ / led / "secret", 100), "new");
+    EXPECT_THAT(kind(led + "/dir"), HasSubstr("040711"));
+    EXPECT_EQ(kind(led + "/gone"), "deletion");
+    EXPECT_TRUE(fs::equivalent(target_ / "hard", target_ / led / "secret"));
   }
+}
+
+TEST_F(ApplyLayer, RefusesLinksInACircle) {
+  EXPECT_THAT(error(link("a", "b/x") + link("b", "a/x") + file("a/file") + tar_end()),
+              HasSubstr("a/file"));
+}
+
+TEST_F(ApplyLayer, SaysWhichDirectoriesHaveNoEntry) {
+  EXPECT_THAT(apply(file("a/b/x") + directory("c") + file("c/d/x") + tar_end()).implied,
+              ElementsAre("a", "a/b", "c/d"));
+  EXPECT_THAT(apply(file("late/x") + directory("late") + tar_end()).implied, IsEmpty());
+  EXPECT_THAT(apply(file("gone/sub/x") + file("gone") + tar_end()).implied, IsEmpty());
+  EXPECT_THAT(apply(link("l", "usr/l") + file("l/x") + directory("m/y") + tar_end()).implied,
+              ElementsAre("m", "usr", "usr/l"));
+  EXPECT_THAT(apply(link("n", "o") + file("n/x") + directory("o") + tar_end()).implied, IsEmpty());
+}
+
+TEST_F(ApplyLayer, ADirectoryInPlaceOfADeletionHasNothingToAskBelow) {
+  EXPECT_THAT(apply(file(".wh.a") + file("a/x") + file("b/x") + file(".wh.b") + tar_end()).implied,
+              IsEmpty());
+  EXPECT_THAT(apply(file("c/.wh..wh..opq") + file("d/.wh.x") + tar_end()).implied,
+              ElementsAre("c", "d"));
 }
 
 TEST_F(ApplyLayer, ReplacesALinkInsteadOfFollowingIt) {
