@@ -22,8 +22,8 @@ constexpr std::size_t kReadBytes = 1024 * 1024;
 // Turns visits into tar entries.
 class LayerTar {
  public:
-  LayerTar(Sink& sink, std::optional<std::int64_t> epoch, bool whiteouts, std::stop_token stop)
-      : tar_(sink), epoch_(epoch), whiteouts_(whiteouts), stop_(std::move(stop)) {}
+  LayerTar(Sink& sink, const WriteOptions& options, bool whiteouts, std::stop_token stop)
+      : tar_(sink), options_(options), whiteouts_(whiteouts), stop_(std::move(stop)) {}
 
   void add(Visit& visit) {
     if (stop_.stop_requested()) throw Error(Errc::cancelled, "write layer: cancelled");
@@ -43,7 +43,9 @@ class LayerTar {
     const bool opaque = whiteouts_ && check_overlay(visit.path, xattrs);
     std::erase_if(xattrs, [](const Xattr& xattr) { return !travels(xattr.name); });
     // The root itself has no entry: its owner and mode are those of the snapshot's mount point.
-    if (!visit.path.empty()) entry(visit, std::move(xattrs));
+    const bool implied =
+        visit.type() == S_IFDIR && std::ranges::binary_search(options_.implied, visit.path);
+    if (!visit.path.empty() && !implied) entry(visit, std::move(xattrs));
     if (opaque) {
       const std::string prefix = visit.path.empty() ? "" : visit.path + "/";
       plain_marker(prefix + std::string(kOpaqueMarker));
@@ -81,7 +83,7 @@ class LayerTar {
     TarHeader header;
     header.path = std::move(path);
     header.type = S_IFREG;
-    header.attributes.mtime = epoch_.value_or(0);
+    header.attributes.mtime = options_.epoch.value_or(0);
     tar_.header(header);
   }
 
@@ -92,8 +94,8 @@ class LayerTar {
     header.attributes.mode = visit.status.st_mode & 07777;
     header.attributes.uid = visit.status.st_uid;
     header.attributes.gid = visit.status.st_gid;
-    header.attributes.mtime = std::min<std::int64_t>(visit.status.st_mtim.tv_sec,
-                                                     epoch_.value_or(visit.status.st_mtim.tv_sec));
+    header.attributes.mtime = std::min<std::int64_t>(
+        visit.status.st_mtim.tv_sec, options_.epoch.value_or(visit.status.st_mtim.tv_sec));
     header.attributes.xattrs = std::move(xattrs);
     header.device = visit.status.st_rdev;
     if (header.type != S_IFDIR && visit.status.st_nlink > 1) header.hard_link = earlier_link(visit);
@@ -136,7 +138,7 @@ class LayerTar {
   }
 
   TarWriter tar_;
-  std::optional<std::int64_t> epoch_;
+  const WriteOptions& options_;
   bool whiteouts_;
   std::stop_token stop_;
   std::map<Inode, Links> links_;
@@ -145,11 +147,11 @@ class LayerTar {
 
 void write_tar(const std::filesystem::path& directory,
                Sink& sink,
-               std::optional<std::int64_t> epoch,
+               const WriteOptions& options,
                bool whiteouts,
                const std::stop_token& stop) {
   const os::Dir root = os::Dir::open(directory);
-  LayerTar tar(sink, epoch, whiteouts, stop);
+  LayerTar tar(sink, options, whiteouts, stop);
   walk_tree(root, whiteouts, stop, [&](Visit& visit) { tar.add(visit); });
   tar.close();
 }
@@ -166,7 +168,7 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   const std::unique_ptr<Sink> compressor =
       make_compressor(options.compression, blob_hash, options.threads);
   HashingSink tar_hash(*compressor);
-  write_tar(snapshot, tar_hash, options.epoch, true, stop);
+  write_tar(snapshot, tar_hash, options, true, stop);
   tar_hash.finish();
 
   const Digest digest = blob_hash.digest();
@@ -182,7 +184,7 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
 }
 
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop) {
-  write_tar(root, sink, std::nullopt, false, stop);
+  write_tar(root, sink, {}, false, stop);
 }
 
 }  // namespace kiln::layer

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "builder/layer/compress.h"
 #include "builder/store/blob_store.h"
@@ -18,6 +20,8 @@ struct WriteOptions {
   int threads = 1;
   /// Later times are clamped to it (SOURCE_DATE_EPOCH), seconds; nullopt: as they are.
   std::optional<std::int64_t> epoch;
+  /// Directories that get no entry, sorted: those of a layer that had none for them.
+  std::vector<std::string> implied{};
 };
 
 /// A finished layer blob, already in the store.

@@ -10,6 +10,7 @@
 #include "builder/os/cancellable.h"
 #include "builder/os/dir.h"
 #include "builder/os/task_group.h"
+#include "builder/snapshot/implied_directories.h"
 #include "builder/snapshot/workspace.h"
 
 namespace kiln::ops {
@@ -87,6 +88,19 @@ Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token
   return result;
 }
 
+void make_implied(store::Store& store,
+                  const std::vector<snapshot::LayerTree>& trees,
+                  const std::filesystem::path& target) {
+  const os::TempDir scratch = store.make_temp("implied");
+  const std::filesystem::path made = scratch.path() / "tree";
+  if (::mkdir(made.c_str(), 0700) != 0)
+    throw system_error(errno, "make directory " + made.string());
+  snapshot::restore_implied(trees, made);
+  // Two builds may make it at the same time: one does for both.
+  if (::rename(made.c_str(), target.c_str()) != 0 && !has_directory(target))
+    throw system_error(errno, "name the directory " + target.string());
+}
+
 }  // namespace
 
 Layers::Layers(asio::any_io_executor executor,
@@ -153,7 +167,40 @@ asio::awaitable<std::vector<std::filesystem::path>> Layers::unpacked(
   std::vector<std::filesystem::path> paths;
   for (const store::LayerId layer : stack)
     paths.push_back(store_.snapshot_path(layer));
+  const std::size_t count = co_await count_to_top_implied(stack);
+  if (count > 1) {
+    stack.resize(count);
+    const std::filesystem::path implied = co_await implied_of(std::move(stack));
+    paths.insert(paths.begin() + static_cast<std::ptrdiff_t>(count), implied);
+  }
   co_return paths;
+}
+
+/// How many layers there are up to the topmost that has implied directories.
+asio::awaitable<std::size_t> Layers::count_to_top_implied(solver::Stack stack) {
+  auto find = [&stack](store::Tables& tables) {
+    std::size_t count = stack.size();
+    while (count > 0 && !tables.has_implied_directories(stack[count - 1]))
+      --count;
+    return count;
+  };
+  co_return co_await store_.database().run(find);
+}
+
+/// The directory that goes above `stack`, made once.
+asio::awaitable<std::filesystem::path> Layers::implied_of(solver::Stack stack) {
+  const std::filesystem::path target = store_.implied_path(stack);
+  if (has_directory(target)) co_return target;
+  auto read = [this, &stack](store::Tables& tables) {
+    std::vector<snapshot::LayerTree> trees;
+    for (const store::LayerId layer : stack)
+      trees.push_back({store_.snapshot_path(layer), tables.implied_directories(layer)});
+    return trees;
+  };
+  const std::vector<snapshot::LayerTree> trees = co_await store_.database().run(read);
+  auto make = [this, &trees, &target] { make_implied(store_, trees, target); };
+  co_await os::offload(pool_, make);
+  co_return target;
 }
 
 asio::awaitable<void> Layers::unpack_one(store::LayerId layer,
@@ -195,6 +242,7 @@ asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
   }
   auto keep = [&](store::Tables& tables) {
     tables.set_layer_snapshot(layer, true, result->disk_bytes);
+    tables.set_implied_directories(layer, result->applied.implied);
   };
   co_await store_.database().run(keep);
   co_return true;
@@ -264,9 +312,11 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
     throw Error(Errc::corrupt, "layer {} is gone from the store; build again with --no-cache",
                 key_of(layer));
   }
+  auto read = [layer](store::Tables& tables) { return tables.implied_directories(layer); };
+  const layer::WriteOptions options{
+      layer::Compression::gzip, compression_threads_, {}, co_await store_.database().run(read)};
   auto work = [&](std::stop_token stop) {
-    return layer::write_layer(tree, {layer::Compression::gzip, compression_threads_, {}},
-                              store_.blobs(), std::move(stop));
+    return layer::write_layer(tree, options, store_.blobs(), std::move(stop));
   };
   const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
   auto keep = [&](store::Tables& tables) {

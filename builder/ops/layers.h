@@ -34,8 +34,8 @@ class Layers {
                                                  oci::ImageConfig config,
                                                  std::string origin);
 
-  /// The snapshot directories of a stack, bottom first; layers are downloaded and unpacked side by
-  /// side.
+  /// The snapshot directories of a stack, bottom first, among them what puts implied directories in
+  /// order, if there are any; layers are downloaded and unpacked side by side.
   boost::asio::awaitable<std::vector<std::filesystem::path>> unpacked(
       solver::Stack stack, registry::CredentialsProvider credentials, solver::Listener listener);
 
@@ -80,6 +80,8 @@ class Layers {
                                          registry::CredentialsProvider credentials,
                                          solver::Listener listener);
   boost::asio::awaitable<store::LayerRow> row(store::LayerId layer);
+  boost::asio::awaitable<std::size_t> count_to_top_implied(solver::Stack stack);
+  boost::asio::awaitable<std::filesystem::path> implied_of(solver::Stack stack);
 
   store::Store& store_;
   registry::Client& registry_;

@@ -122,6 +122,12 @@ class Tables {
   void set_layer_snapshot(LayerId id, bool has_snapshot, std::uint64_t snapshot_bytes);
   void remove_layer(LayerId id);
 
+  /// Directories that the layer's tar has no entry for (layer::Applied::implied), sorted; those
+  /// that were noted before are replaced.
+  void set_implied_directories(LayerId id, const std::vector<std::string>& paths);
+  std::vector<std::string> implied_directories(LayerId id);
+  bool has_implied_directories(LayerId id);
+
   std::optional<RecordRow> record(std::string_view key);
   /// The newest record of a content key, which is not "".
   std::optional<RecordRow> record_by_content(std::string_view content_key);

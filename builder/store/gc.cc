@@ -13,6 +13,7 @@
 
 #include "builder/store/disk_size.h"
 #include "builder/store/gc_plan.h"
+#include "builder/store/implied_names.h"
 #include "proto/error.h"
 
 namespace kiln::store {
@@ -89,6 +90,8 @@ PruneReport prune(Store& store, LeaseTable& leases, bool all) {
   });
   for (const LayerRow& row : plan.layers)
     trash.take(store.snapshot_path(row.id));
+  for (const fs::path& path : implied_paths_of(store, plan.layers))
+    trash.take(path);
   for (const BlobFile& blob : list_blobs(store)) {
     if (!is_garbage(blob, plan)) continue;
     sweep.remove(blob.digest, [&] { trash.take(store.blobs().path(blob.digest)); });

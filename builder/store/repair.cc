@@ -21,6 +21,7 @@
 #include <set>
 
 #include "builder/os/dir.h"
+#include "builder/store/implied_names.h"
 #include "proto/error.h"
 #include "proto/oci.h"
 
@@ -113,8 +114,13 @@ std::string put_aside(const fs::path& root) {
 void drop_snapshots_without_layers(Store& store, std::vector<std::string>& notes) {
   const fs::path snapshots = store.root() / "snapshots";
   std::set<std::string> present;
-  for (const os::DirEntry& entry : os::Dir::open(snapshots).entries())
-    present.insert(entry.name);
+  for (const os::DirEntry& entry : os::Dir::open(snapshots).entries()) {
+    if (is_implied_name(entry.name)) {
+      discard(store.root(), snapshots / entry.name, entry.name);  // soon made again, if ever needed
+    } else {
+      present.insert(entry.name);
+    }
+  }
   std::int64_t lost = 0;
   store.database().run_blocking([&](Tables& tables) {
     lost = 0;

@@ -1,6 +1,7 @@
 #include "builder/store/store.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -82,6 +83,15 @@ os::TempDir Store::make_temp(std::string_view prefix) const {
 
 fs::path Store::snapshot_path(LayerId layer) const {
   return root_ / "snapshots" / std::to_string(static_cast<std::int64_t>(layer));
+}
+
+fs::path Store::implied_path(std::span<const LayerId> stack) const {
+  std::string ids;
+  for (const LayerId layer : stack)
+    ids += fmt::format("{} ", static_cast<std::int64_t>(layer));
+  fs::path path = snapshot_path(stack.back());
+  path += fmt::format(".{}", sha256(ids).hex());
+  return path;
 }
 
 fs::path Store::build_path(std::string_view build_id) const {

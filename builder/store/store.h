@@ -3,10 +3,10 @@
 //   ROOT/kiln.db           metadata (database.h)
 //   ROOT/blobs/sha256/     immutable files named by their digest
 //   ROOT/snapshots/ID/     one unpacked layer each, in overlayfs form
-//   ROOT/builds/ID/        a build's whole log
-//   ROOT/tmp/              everything unfinished; emptied at start
-//   ROOT/runtime/          running steps' state, and what their networks took: the sandbox's own to
-//   clean ROOT/lock              held while the store is open
+//   ROOT/snapshots/ID.*/   what its tar says nothing of and the layers below do
+//   (Store::implied_path) ROOT/builds/ID/        a build's whole log ROOT/tmp/ everything
+//   unfinished; emptied at start ROOT/runtime/          running steps' state, and what their
+//   networks took: the sandbox's own to clean ROOT/lock              held while the store is open
 //
 // Invariant: a name in blobs/ or snapshots/ appears by rename, after all of its bytes are there.
 // After a kill at any point the store opens and everything listed is whole; unfinished work is
@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,9 @@ class Store {
 
   [[nodiscard]] os::TempDir make_temp(std::string_view prefix) const;
   [[nodiscard]] std::filesystem::path snapshot_path(LayerId layer) const;
+  /// Where the implied directories of a stack of layers, bottom first, are put in order
+  /// (snapshot/implied_directories.h). It goes with the topmost layer, or when the store is opened.
+  [[nodiscard]] std::filesystem::path implied_path(std::span<const LayerId> stack) const;
   [[nodiscard]] std::filesystem::path build_path(std::string_view build_id) const;
 
   /// Makes everything written so far survive a power cut (one syncfs, then a mark in the database).

@@ -15,10 +15,13 @@ namespace {
 
 /// Step N brings a file of version N to version N + 1; a new file starts at 0. Steps are never
 /// changed, only added.
-const std::array<const char*, 2> kSteps{
+const std::array<const char*, 3> kSteps{
     kSchemaSql,
     "ALTER TABLE records ADD COLUMN content_key TEXT NOT NULL DEFAULT '';"
-    "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';"};
+    "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';",
+    // Those of a layer's directories that its tar has no entry for; of no other layer's snapshot.
+    "CREATE TABLE implied_directories (layer INTEGER NOT NULL REFERENCES layers (id) ON DELETE "
+    "CASCADE, path BLOB NOT NULL, PRIMARY KEY (layer, path)) WITHOUT ROWID;"};
 
 void migrate(Connection& connection) {
   std::int64_t version = 0;

@@ -100,6 +100,31 @@ void Tables::remove_layer(LayerId id) {
   connection_->found.layers_ns.erase(id);
 }
 
+void Tables::set_implied_directories(LayerId id, const std::vector<std::string>& paths) {
+  Query(connection_->prepared("DELETE FROM implied_directories WHERE layer = ?")).bind(id).run();
+  for (const std::string& path : paths) {
+    Query(connection_->prepared("INSERT INTO implied_directories VALUES (?, CAST(? AS BLOB))"))
+        .bind(id, path)
+        .run();
+  }
+}
+
+std::vector<std::string> Tables::implied_directories(LayerId id) {
+  Query query(
+      connection_->prepared("SELECT path FROM implied_directories WHERE layer = ? ORDER BY path"));
+  query.bind(id);
+  std::vector<std::string> paths;
+  while (query.step())
+    paths.emplace_back(query.bytes(0));
+  return paths;
+}
+
+bool Tables::has_implied_directories(LayerId id) {
+  Query query(connection_->prepared("SELECT 1 FROM implied_directories WHERE layer = ? LIMIT 1"));
+  query.bind(id);
+  return query.step();
+}
+
 std::int64_t Tables::advance_generation() {
   Query query(
       connection_->prepared("UPDATE meta SET value = CAST(value AS INTEGER) + 1 "

@@ -5,6 +5,7 @@
 #include "builder/store/disk_size.h"
 #include "builder/store/gc.h"
 #include "builder/store/gc_plan.h"
+#include "builder/store/implied_names.h"
 
 namespace kiln::store {
 
@@ -20,6 +21,8 @@ DiskUsage::Row snapshots(const Store& store, const Inventory& inventory, const P
     going.insert(store.snapshot_path(layer.id).filename());
   for (const LayerRow& layer : plan.snapshots)
     going.insert(store.snapshot_path(layer.id).filename());
+  for (const fs::path& path : implied_paths_of(store, plan.layers))
+    going.insert(path.filename());
   for (const os::DirEntry& entry : os::Dir::open(root).entries()) {
     const std::uint64_t bytes = disk_bytes(root / entry.name);
     row.size_bytes += bytes;

@@ -190,6 +190,16 @@ TEST_F(WriteLayer, ClampsLaterTimesToTheEpoch) {
   EXPECT_THAT(times, HasSubstr("1970-01-01 00:33:20 .wh.gone"));
 }
 
+TEST_F(WriteLayer, ImpliedDirectoriesGetNoEntry) {
+  const fs::path from = scratch_.make("from");
+  put_file(from / "a/b/x", "x");
+  put_file(from / "c/x", "x");
+  fs::create_directory(from / "o");
+  set_xattr(from / "o", "trusted.overlay.opaque", "y");
+  EXPECT_EQ(list(write(from, {.epoch = {}, .implied = {"a", "c", "o"}})),
+            "a/b/\na/b/x\nc/x\no/.wh..wh..opq\n");
+}
+
 TEST_F(WriteLayer, LeavesOutSocketsAndOverlaysOwnAttributes) {
   const fs::path from = scratch_.make("from");
   put_file(from / "file", "x");

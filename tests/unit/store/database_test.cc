@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "proto/error.h"
 #include "tests/support/run_async.h"
 #include "tests/unit/store/store_fixture.h"
@@ -82,6 +84,24 @@ TEST_F(DatabaseTest, SnapshotAndBlobOfALayerAreSetApart) {
     row = *tables.layer(id);
     EXPECT_FALSE(row.has_snapshot);
     EXPECT_EQ(row.blob, sha256("blob"));
+  });
+}
+
+TEST_F(DatabaseTest, ImpliedDirectoriesAreReplacedAndGoWithTheirLayer) {
+  run([](Tables& tables) {
+    const LayerId id = tables.add_layer({});
+    const LayerId other = tables.add_layer({});
+    EXPECT_FALSE(tables.has_implied_directories(id));
+    tables.set_implied_directories(id, {"gone"});
+    const std::vector<std::string> paths{"a", "a\xff", "a-b", "a/b"};
+    tables.set_implied_directories(id, {paths[3], paths[1], paths[2], paths[0]});
+    EXPECT_TRUE(tables.has_implied_directories(id));
+    EXPECT_FALSE(tables.has_implied_directories(other));
+    std::vector<std::string> sorted = paths;
+    std::ranges::sort(sorted);
+    EXPECT_EQ(tables.implied_directories(id), sorted);
+    tables.remove_layer(id);
+    EXPECT_FALSE(tables.has_implied_directories(id));
   });
 }
 

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <array>
+
 #include "proto/oci.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -41,6 +43,12 @@ class GcTest : public StoreTest {
     });
   }
 
+  /// What puts the implied directories of that one layer in order.
+  std::filesystem::path add_implied(LayerId id) {
+    std::filesystem::create_directories(store().implied_path(std::array{id}) / "tmp");
+    return store().implied_path(std::array{id});
+  }
+
   LeaseTable leases_;
 };
 
@@ -64,6 +72,20 @@ TEST_F(GcTest, AnImageKeepsItsBlobsAndWhatItWasMadeOf) {
   EXPECT_TRUE(has_record("layer"));
   EXPECT_TRUE(has_directory(id));
   EXPECT_THAT(names_in(root() / "blobs" / "sha256"), SizeIs(3));
+}
+
+TEST_F(GcTest, WhatIsBesideASnapshotGoesWithTheLayer) {
+  const auto unused = add_implied(add_step("unused"));
+  const auto kept = add_implied(add_step("kept"));
+  put_image(store(), "docker.io/library/a:1", put_image_documents(store(), {"kept"}));
+  std::uint64_t reclaimable = 0;
+  for (const DiskUsage::Row& row : disk_usage(store(), leases_).rows) {
+    if (row.kind == "snapshots") reclaimable = row.reclaimable_bytes;
+  }
+  EXPECT_EQ(reclaimable, du(unused) + du(unused.parent_path() / unused.stem()));
+  (void)prune(store(), leases_, false);
+  EXPECT_FALSE(std::filesystem::exists(unused));
+  EXPECT_TRUE(std::filesystem::exists(kept));
 }
 
 TEST_F(GcTest, WithAllOnlyTheImagesBlobsStay) {

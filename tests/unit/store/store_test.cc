@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "proto/error.h"
 #include "proto/oci.h"
@@ -83,6 +84,20 @@ TEST_F(StoreTest, ASnapshotThatNoLayerNamesIsRemoved) {
   EXPECT_THAT(names_in(root() / "snapshots"),
               ElementsAre(store().snapshot_path(layer).filename().string()));
   EXPECT_THAT(store().notes(), ElementsAre(HasSubstr("1 unfinished snapshot")));
+}
+
+TEST_F(StoreTest, WhatIsBesideASnapshotIsMadeAgainAfterOpening) {
+  open();
+  const LayerId layer = add_snapshot(store(), "kept");
+  const auto other = add_snapshot(store(), "other");
+  const auto beside = store().implied_path(std::array{other, layer});
+  EXPECT_NE(beside, store().implied_path(std::array{layer}));
+  EXPECT_NE(beside, store().implied_path(std::array{layer, other}));
+  std::filesystem::create_directories(beside);
+  reopen();
+  EXPECT_FALSE(std::filesystem::exists(beside));
+  EXPECT_TRUE(std::filesystem::exists(store().snapshot_path(layer)));
+  EXPECT_THAT(store().notes(), IsEmpty());
 }
 
 TEST_F(StoreTest, ASnapshotRenamedButNotYetCommittedIsRemovedWithItsRow) {
