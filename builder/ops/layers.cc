@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <ranges>
 #include <set>
 
 #include "builder/layer/apply_layer.h"
@@ -88,6 +89,17 @@ Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token
   return result;
 }
 
+/// Leaves the topmost of equal layers: it hides all that those below have, and overlayfs refuses a
+/// directory that is there twice.
+void drop_repeated(solver::Stack& stack) {
+  std::set<store::LayerId> seen;
+  solver::Stack top_first;
+  for (const store::LayerId layer : std::views::reverse(stack)) {
+    if (seen.insert(layer).second) top_first.push_back(layer);
+  }
+  stack.assign(top_first.rbegin(), top_first.rend());
+}
+
 void make_implied(store::Store& store,
                   const std::vector<snapshot::LayerTree>& trees,
                   const std::filesystem::path& target) {
@@ -160,6 +172,7 @@ asio::awaitable<store::LayerRow> Layers::row(store::LayerId layer) {
 
 asio::awaitable<std::vector<std::filesystem::path>> Layers::unpacked(
     solver::Stack stack, registry::CredentialsProvider credentials, solver::Listener listener) {
+  drop_repeated(stack);
   std::vector<asio::awaitable<void>> tasks;
   for (const store::LayerId layer : stack)
     tasks.push_back(unpack_one(layer, credentials, listener));

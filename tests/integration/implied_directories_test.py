@@ -88,11 +88,17 @@ class ImpliedDirectoriesTest(kilntest.KilnTest):
 
     def test_they_are_as_unpacking_in_order_makes_them(self):
         for count, layers in enumerate(([BASE, BARE], [BASE, BARE, LATER], [BASE, BARE, LATER, LAST], [BARE, BASE],
-                                        [BASE, BARE, LAST], [LAST])):
+                                        [BASE, BARE, LAST, BARE], [LAST])):
             with self.subTest(count=count):
                 base = self.image(f"implied-{count}", *layers)
                 self.assertEqual(self.tree(f"FROM {base}\nCOPY Dockerfile /\n", name=f"out{count}"),
                                  sequential(*layers))
+
+    def test_a_layer_that_is_there_twice_counts_where_it_is_topmost(self):
+        first, second = [owned("a/x", data=b"1"), owned("b")], [folder("a", 3, 0o700), owned("a/x", data=b"2"),
+                                                                 owned(".wh.b", data=b"")]
+        layers = [BASE, first, second, first]
+        self.assertEqual(self.tree(f"FROM {self.image('twice', *layers)}\nCOPY Dockerfile /\n"), sequential(*layers))
 
     def test_one_layer_on_two_bases_is_right_on_both(self):
         other = [folder("tmp", 4, 0o700), folder("opt"), folder("opt/app", 2, 0o777), folder("srv", mode=0o777)]
