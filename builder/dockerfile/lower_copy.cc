@@ -107,6 +107,20 @@ struct Attributes {
   std::string destination;  ///< absolute
 };
 
+/// True when --chown names a user or group whom only /etc/passwd or /etc/group knows.
+bool needs_names(const std::string& chown) {
+  return std::ranges::any_of(split(chown, ':'), [](std::string_view part) {
+    const bool number =
+        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
+    return !part.empty() && !number && part != "root";
+  });
+}
+
+/// Directories that a copy makes take its --chmod. In a layer of its own those are all on the way,
+/// /usr and /usr/bin too, and they would take it on top of every base: there they stay as they
+/// usually are. (BuildKit has no --link where --chmod is given.)
+constexpr std::uint32_t kLinkedDirectoryMode = 0755;
+
 Attributes read_attributes(StageBuilder& builder) {
   const Instruction& instruction = builder.instruction();
   Attributes attributes;
@@ -124,20 +138,10 @@ Attributes read_attributes(StageBuilder& builder) {
     if (flag.name == "exclude") attributes.exclude.push_back(*flag.value);
   }
   attributes.keep_parents = is_set(instruction, "parents", false);
-  // Directories that a copy makes take its octal mode. In a layer of its own those would be all on
-  // the way, /usr and /usr/bin too: so --chmod and --link do not go together.
-  // source: buildkit dockerfile2llb/convert_copy.go
-  attributes.link = is_set(instruction, "link", false) && attributes.chmod.empty();
+  // What BuildKit drops --link for silently is dropped where it could not be done.
+  attributes.link = is_set(instruction, "link", false) &&
+                    (attributes.chmod.empty() || !needs_names(attributes.chown));
   return attributes;
-}
-
-/// True when --chown names a user or group whom only /etc/passwd or /etc/group knows.
-bool needs_names(const std::string& chown) {
-  return std::ranges::any_of(split(chown, ':'), [](std::string_view part) {
-    const bool number =
-        !part.empty() && std::ranges::all_of(part, [](char c) { return c >= '0' && c <= '9'; });
-    return !part.empty() && !number && part != "root";
-  });
 }
 
 void check_owner(StageBuilder& builder, const Attributes& attributes) {
@@ -171,6 +175,7 @@ graph::CopyAction copy_action(StageBuilder& builder,
   action.destination = attributes.destination;
   if (!attributes.chown.empty()) action.owner = attributes.chown;
   action.mode = attributes.chmod;
+  if (attributes.link) action.made_directory_mode = kLinkedDirectoryMode;
   action.unpack_archives = copy.is_add && is_set(builder.instruction(), "unpack", true);
   return action;
 }
@@ -185,7 +190,7 @@ graph::MkfileAction document_action(StageBuilder& builder,
   if (document.expand) action.content = builder.expand_body(action.content);
   if (attributes.mode) {
     action.mode = attributes.mode->apply(action.mode, false);
-    action.parent_mode = attributes.mode->made_directory_mode();
+    if (!attributes.link) action.parent_mode = attributes.mode->made_directory_mode();
   }
   if (!attributes.chown.empty()) action.owner = attributes.chown;
   return action;
@@ -218,8 +223,6 @@ void lower_copy(StageBuilder& builder, const Copy& copy) {
   Names names = expand_sources(builder, copy, attributes.keep_parents);
   const std::string written = builder.expand_word(copy.destination);
   attributes.destination = builder.absolute(written);
-  const std::size_t count = copy.sources.size() + copy.documents.size();
-  if (count > 1 && !attributes.destination.ends_with('/')) attributes.destination += '/';
 
   graph::FileOp op;
   // A linked layer knows nothing of the base image, nor its date.

@@ -64,6 +64,8 @@ void encode(Parts& parts, const CopyAction& action, const std::string& name) {
   parts.add(name + " mode", action.mode);
   parts.add(name + " unpack archives", action.unpack_archives);
   parts.add(name + " keep parents", action.keep_parents);
+  if (action.made_directory_mode)
+    parts.add(name + " made directory mode", fmt::format("{:o}", *action.made_directory_mode));
 }
 
 void encode(Parts& parts, const MkfileAction& action, const std::string& name) {

@@ -149,6 +149,8 @@ struct CopyAction {
   /// COPY --parents: each source is "PLACE/./PATTERN"; what matches the pattern (pattern.h) below
   /// PLACE (a path or glob) keeps its path from there.
   bool keep_parents = false;
+  /// Of directories that are made on the way to the destination; nullopt: as `mode` has it.
+  std::optional<std::uint32_t> made_directory_mode;
 };
 
 /// Writes a small file of given content.

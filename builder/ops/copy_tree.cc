@@ -53,8 +53,7 @@ class TreeCopier {
  private:
   /// Of directories that the copy makes on its way.
   [[nodiscard]] MadeDirectory made() const {
-    return {options_.owner.value_or(OwnerIds{}),
-            options_.mode ? options_.mode->made_directory_mode() : 0755U};
+    return {options_.owner.value_or(OwnerIds{}), options_.made_directory_mode};
   }
 
   [[nodiscard]] OwnerIds owner_of(const struct stat& status) const {

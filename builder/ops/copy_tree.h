@@ -15,6 +15,7 @@ struct CopyOptions {
   std::optional<OwnerIds> owner;  ///< of everything copied and made; nullopt: as `keep_owner` says
   bool keep_owner = false;  ///< the source's owners (another stage) instead of 0:0 (a context)
   std::optional<graph::ModeChange> mode;
+  std::uint32_t made_directory_mode = 0755;
   bool unpack_archives = false;
 };
 

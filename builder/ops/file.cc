@@ -65,7 +65,11 @@ class FileActions {
     const FileInput& input = inputs_.at(copy.input);
     options.keep_owner = !input.selection || input.selection->directory->is_ours;
     if (copy.owner) options.owner = to_ids(copy.owner);
-    if (!copy.mode.empty()) options.mode = graph::ModeChange::parse(copy.mode);
+    if (!copy.mode.empty()) {
+      options.mode = graph::ModeChange::parse(copy.mode);
+      options.made_directory_mode = options.mode->made_directory_mode();
+    }
+    if (copy.made_directory_mode) options.made_directory_mode = *copy.made_directory_mode;
     options.unpack_archives = copy.unpack_archives;
     if (input.selection) {
       for (const SelectedSource& source : input.selection->sources) {

@@ -33,10 +33,13 @@ class LinkTest(kilntest.SharedDaemonTest):
         self.assertEqual(made.names("/a"), ["f", "g"])
         self.assertEqual((made.mode("/a"), made.owner("/a")), ("0755", "0:0"))
 
-    def test_a_mode_turns_it_off(self):
-        made = self.built("FROM busybox\nRUN mkdir /real && chmod 700 /real && ln -s /real /link\nCOPY --link --chmod=640 f /link/f\n", {"f": "F"})
-        self.assertTrue(made.path("/link").is_symlink())
-        self.assertEqual((made.mode("/real"), made.mode("/real/f")), ("0700", "0640"))
+    def test_a_mode_is_that_of_what_is_copied_and_of_no_directory_on_the_way(self):
+        made = self.built("FROM busybox\nCOPY --link --chmod=640 f /usr/new/f\n", {"f": "F"})
+        self.assertEqual([made.mode(path) for path in ("/usr", "/usr/new", "/usr/new/f")], ["0755", "0755", "0640"])
+
+    def test_a_mode_does_not_turn_it_off(self):
+        made = self.built("FROM busybox\nRUN mkdir /real && ln -s /real /link\nCOPY --link --chmod=640 f /link/f\n", {"f": "F"})
+        self.assertFalse(made.path("/link").is_symlink())
 
     def test_owners_by_name_are_refused_with_the_way_out(self):
         failed = self.refused("FROM busybox\nCOPY --link --chown=daemon f /f\n", {"f": "F"})

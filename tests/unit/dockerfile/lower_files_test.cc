@@ -25,7 +25,7 @@ TEST(Copy, TakesFilesOfTheContext) {
   const graph::CopyAction& action = copied(lowered);
   EXPECT_EQ(action.input, 1U);
   EXPECT_THAT(action.sources, ElementsAre("a", "b", "c*"));
-  EXPECT_EQ(action.destination, "/app/dst/");
+  EXPECT_EQ(action.destination, "/app/dst");
   EXPECT_FALSE(action.unpack_archives);
   EXPECT_EQ(action.owner, std::nullopt);
   EXPECT_EQ(source_of(lowered).name, "context");
@@ -84,8 +84,18 @@ TEST(Copy, LinkIsALayerOfItsOwn) {
   EXPECT_EQ(history_of(lowered).back(), "COPY a b # buildkit");
 }
 
-TEST(Copy, ModesAndLinksDoNotGoTogether) {
-  const Lowered lowered = lower_text("FROM base\nCOPY --link --chmod=755 a b\n");
+TEST(Copy, ALinkedLayerWithAModeLeavesDirectoriesOnTheWayAsTheyUsuallyAre) {
+  const Lowered lowered = lower_text("FROM base\nCOPY --link --chmod=600 a b/c\n");
+  const graph::Vertex& merge = lowered.graph[lowered.target];
+  ASSERT_TRUE(std::holds_alternative<graph::MergeOp>(merge.op));
+  const auto& copy = std::get<graph::FileOp>(lowered.graph[merge.inputs.at(1)].op);
+  const auto& action = std::get<graph::CopyAction>(copy.actions.at(0));
+  EXPECT_EQ(action.mode, "600");
+  EXPECT_EQ(action.made_directory_mode, 0755U);
+}
+
+TEST(Copy, AModeWithAnOwnersNameIsAnOrdinaryCopy) {
+  const Lowered lowered = lower_text("FROM base\nCOPY --link --chmod=600 --chown=app a b\n");
   EXPECT_TRUE(std::holds_alternative<graph::FileOp>(lowered.graph[lowered.target].op));
 }
 

@@ -142,12 +142,13 @@ TEST_F(CopyTreeTest, ALinkThatIsTheDestinationLeadsToTheFileThatIsReplaced) {
   EXPECT_THROW(copy("a", "/loop1/x"), Error);
 }
 
-TEST_F(CopyTreeTest, MadeDirectoriesTakeAnOctalMode) {
+TEST_F(CopyTreeTest, MadeDirectoriesHaveAModeOfTheirOwn) {
   scratch_.write("from/a", "A");
   scratch_.write("from/d/x", "X");
   scratch_.make_directory("to/old");
   CopyOptions octal;
   octal.mode = graph::ModeChange::parse("4750");
+  octal.made_directory_mode = octal.mode->made_directory_mode();
   copy("a", "/made/on/the/way", octal);
   copy("d", "/new", octal);
   copy("d", "/old", octal);
