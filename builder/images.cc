@@ -225,7 +225,9 @@ asio::awaitable<void> remove_image(std::string reference, Services& services) {
 asio::awaitable<PruneReport> prune(PruneRequest request, Services& services) {
   Services::Parts& parts = services.parts();
   auto work = [&] { return store::prune(parts.store, parts.leases, request.all); };
-  co_return co_await os::offload(parts.pool, work);
+  PruneReport report = co_await os::offload(parts.pool, work);
+  if (request.all) report.freed_bytes += co_await parts.cache_mounts.prune();
+  co_return report;
 }
 
 asio::awaitable<DiskUsage> disk_usage(Services& services) {

@@ -46,6 +46,7 @@ Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int pr
       store(config.root),
       registry(io, pool, client_options(config)),
       layers(io.get_executor(), store, registry, pool, processors),
+      cache_mounts(io.get_executor(), store, pool),
       executions(io.get_executor(), running_steps_of(config)) {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -66,8 +67,9 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
   runtime.cgroup_name = cgroup_name(parts->store.root());
   runtime.default_network = parts->config.network;
   parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
-  parts->workshop = std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime,
-                                                    parts->registry, parts->pool);
+  parts->workshop =
+      std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime, parts->registry,
+                                      parts->pool, parts->cache_mounts);
   parts->store.reserve().fill();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }

@@ -23,6 +23,7 @@ struct Services::Parts {
   store::LeaseTable leases;
   registry::Client registry;
   ops::Layers layers;
+  ops::CacheMounts cache_mounts;
   solver::Executions executions;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;

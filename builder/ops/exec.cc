@@ -1,7 +1,6 @@
 #include "builder/ops/exec.h"
 
-#include <fcntl.h>
-
+#include "builder/ops/exec_mounts.h"
 #include "builder/ops/new_layer.h"
 #include "builder/os/offload.h"
 
@@ -23,12 +22,6 @@ sandbox::Network to_network(graph::Network network) {
   return sandbox::Network::standard;
 }
 
-/// File systems of bind mounts, mounted for as long as the step runs; writes to them are discarded.
-struct BoundInputs {
-  std::vector<std::shared_ptr<snapshot::Workspace>> workspaces;
-  std::vector<sandbox::Mount> mounts;
-};
-
 sandbox::RunSpec to_spec(const graph::ExecOp& op, const std::filesystem::path& rootfs) {
   sandbox::RunSpec spec;
   spec.rootfs = rootfs;
@@ -45,42 +38,6 @@ sandbox::RunSpec to_spec(const graph::ExecOp& op, const std::filesystem::path& r
     spec.ulimits.push_back({limit.name, limit.soft, limit.hard});
   if (op.shm_size_bytes > 0) spec.shm_size_bytes = op.shm_size_bytes;
   return spec;
-}
-
-asio::awaitable<BoundInputs> bind_inputs(const graph::ExecOp& op,
-                                         const std::vector<solver::Stack>& inputs,
-                                         registry::CredentialsProvider credentials,
-                                         solver::Listener listener,
-                                         Workshop& workshop) {
-  BoundInputs bound;
-  for (const graph::ExecMount& mount : op.mounts) {
-    if (const auto* tmpfs = std::get_if<graph::TmpfsMount>(&mount)) {
-      bound.mounts.emplace_back(sandbox::TmpfsMount{tmpfs->target, tmpfs->size_bytes});
-      continue;
-    }
-    if (!std::holds_alternative<graph::BindMount>(mount))
-      throw Error(Errc::invalid_input, "a mount of this type is not supported yet");
-    const auto& bind = std::get<graph::BindMount>(mount);
-    const auto lowers =
-        co_await workshop.layers.unpacked(inputs.at(bind.input), credentials, listener);
-    auto work = [&] { return open_workspace(workshop, "bind", lowers); };
-    auto workspace = co_await os::offload(workshop.pool, work);
-    const os::Dir root = os::Dir::open(workspace->root());
-    const os::Fd source = root.open_at(bind.source, O_PATH, os::Links::in_root);
-    bound.mounts.emplace_back(
-        sandbox::BindMount{os::read_link(AT_FDCWD, fmt::format("/proc/self/fd/{}", source.get())),
-                           bind.target, bind.writable});
-    bound.workspaces.push_back(std::move(workspace));
-  }
-  co_return bound;
-}
-
-/// Where the step had something mounted that an image may lack.
-std::vector<std::string> mount_points(const graph::ExecOp& op) {
-  std::vector<std::string> paths{"/etc/hosts", "/etc/resolv.conf"};
-  for (const graph::ExecMount& mount : op.mounts)
-    paths.push_back(std::visit([](const auto& one) { return one.target; }, mount));
-  return paths;
 }
 
 [[noreturn]] void throw_failure(const graph::ExecOp& op, const os::ExitStatus& status) {
@@ -101,23 +58,23 @@ std::vector<std::string> mount_points(const graph::ExecOp& op) {
 }  // namespace
 
 asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
-                                           std::vector<solver::Stack> inputs,
+                                           std::vector<FileInput> inputs,
                                            registry::CredentialsProvider credentials,
                                            solver::Listener listener,
                                            Workshop& workshop) {
-  const auto lowers = co_await workshop.layers.unpacked(inputs.at(0), credentials, listener);
+  const auto lowers = co_await workshop.layers.unpacked(inputs.at(0).stack, credentials, listener);
   auto mount = [&] { return open_workspace(workshop, "run", lowers); };
   auto workspace = co_await os::offload(workshop.pool, mount);
-  BoundInputs bound = co_await bind_inputs(op, inputs, credentials, listener, workshop);
+  ExecMounts mounts = co_await prepare_mounts(op, inputs, credentials, listener, workshop);
   sandbox::RunSpec spec = to_spec(op, workspace->root());
-  spec.mounts = std::move(bound.mounts);
+  spec.mounts = mounts.mounts;
   const os::ExitStatus status = co_await workshop.runtime.run(
       std::move(spec),
       [listener](int stream, std::string_view text) { listener->log(stream, text); });
   if (!status.ok()) throw_failure(op, status);
   auto forget = [&] { workspace->forget(mount_points(op)); };
   co_await os::offload(workshop.pool, forget);
-  co_return co_await add_layer(workshop, std::move(inputs.front()), std::move(workspace));
+  co_return co_await add_layer(workshop, std::move(inputs.front().stack), std::move(workspace));
 }
 
 }  // namespace kiln::ops

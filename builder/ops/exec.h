@@ -5,12 +5,13 @@
 #include <vector>
 
 #include "builder/ops/executor.h"
+#include "builder/ops/file.h"
 
 namespace kiln::ops {
 
 /// Runs the command on input 0; the result has one layer more. Throws CommandFailed.
 boost::asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
-                                                  std::vector<solver::Stack> inputs,
+                                                  std::vector<FileInput> inputs,
                                                   registry::CredentialsProvider credentials,
                                                   solver::Listener listener,
                                                   Workshop& workshop);

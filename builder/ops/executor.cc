@@ -50,19 +50,22 @@ asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
                                                   std::vector<solver::Stack> inputs,
                                                   solver::Listener listener) {
   const graph::Vertex& definition = (*graph_)[vertex];
-  if (const auto* exec = std::get_if<graph::ExecOp>(&definition.op)) {
-    co_return co_await run_exec_op(*exec, std::move(inputs), inputs_.credentials, listener,
-                                   workshop_);
-  }
-  if (graph::is_scratch(definition)) co_return solver::Stack{};
-  if (const auto* file = std::get_if<graph::FileOp>(&definition.op)) {
+  const auto with_selections = [&] {
     std::vector<FileInput> files;
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const auto selection = selections_.find(definition.inputs[i]);
       files.push_back(
           {selection == selections_.end() ? nullptr : &selection->second, std::move(inputs[i])});
     }
-    co_return co_await run_file_op(*file, std::move(files), inputs_.credentials, listener,
+    return files;
+  };
+  if (const auto* exec = std::get_if<graph::ExecOp>(&definition.op)) {
+    co_return co_await run_exec_op(*exec, with_selections(), inputs_.credentials, listener,
+                                   workshop_);
+  }
+  if (graph::is_scratch(definition)) co_return solver::Stack{};
+  if (const auto* file = std::get_if<graph::FileOp>(&definition.op)) {
+    co_return co_await run_file_op(*file, with_selections(), inputs_.credentials, listener,
                                    workshop_);
   }
   if (std::holds_alternative<graph::MergeOp>(definition.op)) {

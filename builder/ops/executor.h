@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "builder/ops/cache_mounts.h"
 #include "builder/ops/context.h"
 #include "builder/ops/layers.h"
 #include "builder/sandbox/runtime.h"
@@ -21,6 +22,7 @@ struct Workshop {
   sandbox::Runtime& runtime;
   registry::Client& registry;
   boost::asio::thread_pool& pool;
+  CacheMounts& cache_mounts;
 };
 
 /// What one build's operations may use of its client. Work that outlives the build keeps it.

@@ -89,6 +89,7 @@ json user_mount(const Mount& one) {
     return bind_mount(binding->source, absolute_path(binding->target), binding->writable);
   const auto& tmpfs = std::get<TmpfsMount>(one);
   std::vector<std::string> options = {"nosuid", "nodev", "mode=1777"};
+  if (tmpfs.read_only) options.emplace_back("ro");
   if (tmpfs.size_bytes != 0) options.push_back(fmt::format("size={}", tmpfs.size_bytes));
   return mount(absolute_path(tmpfs.target), "tmpfs", "tmpfs", options);
 }

@@ -19,6 +19,7 @@ struct BindMount {
 struct TmpfsMount {
   std::string target;
   std::uint64_t size_bytes = 0;  ///< 0 is unlimited
+  bool read_only = false;
 };
 using Mount = std::variant<BindMount, TmpfsMount>;
 

@@ -40,7 +40,7 @@ os::FileLock own(const fs::path& root) {
 
 /// Only root may look inside the trees of images: they hold set-user-ID programs.
 void make_layout(const fs::path& root) {
-  for (const char* name : {"snapshots", "tmp", "builds"})
+  for (const char* name : {"snapshots", "tmp", "builds", "cache-mounts"})
     make_directory(root / name, 0700);
   make_directory(root / "blobs", 0755);
   make_directory(root / "blobs" / "sha256", 0755);

@@ -3,10 +3,12 @@
 //   ROOT/kiln.db           metadata (database.h)
 //   ROOT/blobs/sha256/     immutable files named by their digest
 //   ROOT/snapshots/ID/     one unpacked layer each, in overlayfs form
-//   ROOT/snapshots/ID.*/   what its tar says nothing of and the layers below do
-//   (Store::implied_path) ROOT/builds/ID/        a build's whole log ROOT/tmp/ everything
-//   unfinished; emptied at start ROOT/runtime/          running steps' state, and what their
-//   networks took: the sandbox's own to clean ROOT/lock              held while the store is open
+//   ROOT/snapshots/ID.*/   what its tar does not say (Store::implied_path)
+//   ROOT/cache-mounts/     directories of RUN --mount=type=cache
+//   ROOT/builds/ID/        a build's whole log
+//   ROOT/tmp/              everything unfinished; emptied at start
+//   ROOT/runtime/          running steps' state, cleaned by the sandbox
+//   ROOT/lock              held while the store is open
 //
 // Invariant: a name in blobs/ or snapshots/ appears by rename, after all of its bytes are there.
 // After a kill at any point the store opens and everything listed is whole; unfinished work is

@@ -76,11 +76,18 @@ Blobs blobs(const Store& store,
   return rows;
 }
 
+/// Those of RUN --mount=type=cache, which only prune with `all` removes.
+DiskUsage::Row cache_mounts(const Store& store) {
+  const fs::path root = store.root() / "cache-mounts";
+  return {"cache mounts", os::Dir::open(root).entries().size(), disk_bytes(root), 0};
+}
+
 /// The database, the lock, and whatever else is in the root.
 DiskUsage::Row rest(const Store& store) {
   DiskUsage::Row row{"database", 1, own_disk_bytes(store.root()), 0};
   for (const os::DirEntry& entry : os::Dir::open(store.root()).entries()) {
-    static const std::set<std::string> kCountedElsewhere{"blobs", "snapshots", "builds", "tmp"};
+    static const std::set<std::string> kCountedElsewhere{"blobs", "snapshots", "builds",
+                                                         "cache-mounts", "tmp"};
     if (!kCountedElsewhere.contains(entry.name)) {
       row.size_bytes += disk_bytes(store.root() / entry.name);
     }
@@ -106,6 +113,7 @@ DiskUsage disk_usage(Store& store, const LeaseTable& leases) {
            by_owner.layers,
            snapshots(store, inventory, plan),
            by_owner.others,
+           cache_mounts(store),
            {"cache records", inventory.records.size(), 0, 0},
            {"file digests", file_digests, 0, 0},
            {"logs", builds, disk_bytes(store.root() / "builds"), 0},

@@ -7,10 +7,12 @@ namespace kiln::cli {
 
 int prune_command(Invocation& invocation) {
   PruneRequest request;
-  CommandLine line(invocation, {"Remove build cache that nothing uses; images stay",
-                                "  kiln prune         cache that no image needs\n"
-                                "  kiln prune --all   the cache behind images too\n"});
-  line.flag("-a,--all", request.all, "Cache of images too, so that only the images stay");
+  CommandLine line(invocation,
+                   {"Remove build cache that nothing uses; images stay",
+                    "  kiln prune         cache that no image needs\n"
+                    "  kiln prune --all   the cache behind images, and cache mounts, too\n"});
+  line.flag("-a,--all", request.all,
+            "Cache of images and cache mounts too, so that only the images stay");
   line.ignored_flag("-f,--force");
   if (!line.parse()) return kExitOk;
   const auto report = from_json<PruneReport>(

@@ -38,13 +38,14 @@ std::vector<std::string> namespace_types(const json& config) {
 
 TEST(Bundle, HasDockersMountsAndThenTheUsersWithOuterOnesFirst) {
   RunSpec spec = simple_spec();
-  spec.mounts = {TmpfsMount{"/a/b/c", 0}, TmpfsMount{"z", 4096}, TmpfsMount{"/a", 0}};
+  spec.mounts = {TmpfsMount{"/a/b/c", 0}, TmpfsMount{"z", 4096}, TmpfsMount{"/a", 0, true}};
   const json config = config_of(spec);
   EXPECT_THAT(mount_targets(config),
               ::testing::ElementsAre("/proc", "/dev", "/dev/pts", "/dev/shm", "/dev/mqueue", "/sys",
                                      "/sys/fs/cgroup", "/etc/resolv.conf", "/etc/hosts", "/z", "/a",
                                      "/a/b/c"));
   EXPECT_THAT(config.at("mounts").at(9).at("options"), ::testing::Contains("size=4096"));
+  EXPECT_THAT(config.at("mounts").at(10).at("options"), ::testing::Contains("ro"));
 }
 
 TEST(Bundle, SharesOrMakesOrJoinsANetworkNamespace) {
