@@ -139,7 +139,7 @@ Lowered lower(const Document& document, const LowerOptions& options, const Resol
   return with_warnings(linter, [&] {
     const Plan plan = make_plan(ast, options, known, linter);
     check(plan.missing.empty(), "every image that lowering needs was resolved");
-    return lower_plan(plan, {ast, options, plan, known, linter, {}, {}, {}, {}, {}});
+    return lower_plan(plan, {ast, options, plan, known, linter, {}, {}, {}, {}, {}, {}});
   });
 }
 

@@ -32,7 +32,13 @@ graph::VertexId origin_vertex(StageBuilder& builder,
   local.source_exclude = wanted.exclude;
   local.keep_parents = wanted.keep_parents;
   local.is_literal = wanted.is_literal;
-  return builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context");
+  // One vertex for the same files, however many steps take them: they are listed and hashed once.
+  for (const graph::VertexId known : context.selections) {
+    if (*graph::local_source(context.graph[known]) == local) return known;
+  }
+  context.selections.push_back(
+      builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context"));
+  return context.selections.back();
 }
 
 }  // namespace kiln::dockerfile

@@ -39,7 +39,8 @@ struct LoweringContext {
   std::vector<StageState> states;                 ///< by stage index
   std::map<std::string, graph::VertexId> images;  ///< by manifest and platform
   std::optional<graph::VertexId> scratch;
-  graph::PatternList ignored;  ///< of the context
+  std::vector<graph::VertexId> selections;  ///< of contexts
+  graph::PatternList ignored;               ///< of the context
 
   /// The vertex of an image's file system, the same for the same image. Throws Error{internal}
   /// when `need` was not resolved.

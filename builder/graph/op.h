@@ -34,6 +34,7 @@ struct LocalSource {
   std::vector<std::string> source_exclude;  ///< as CopyAction::exclude
   bool keep_parents = false;                ///< as CopyAction::keep_parents
   bool is_literal = false;                  ///< `include` are paths: nothing in them is a wildcard
+  friend bool operator==(const LocalSource&, const LocalSource&) = default;
 };
 
 /// A file from a web server. Its key is the file's content, name and date.

@@ -1,4 +1,6 @@
 // What the mounts of a RUN become in the graph.
+#include <algorithm>
+
 #include "tests/unit/dockerfile/build_support.h"
 
 namespace kiln::dockerfile {
@@ -60,6 +62,13 @@ TEST(RunMounts, TakeOnlyTheSourceOfTheContext) {
   const Lowered whole = lower_text("FROM b\nRUN --mount=target=/t x\n");
   const auto& all = std::get<graph::LocalSource>(std::get<graph::SourceOp>(input_of(whole, 1).op));
   EXPECT_THAT(all.include, ElementsAre("."));
+}
+
+TEST(RunMounts, TakeTheSameFilesOfTheContextOnce) {
+  const Lowered lowered = lower_text(
+      "FROM b\nRUN --mount=target=/t,source=a x\nRUN --mount=target=/u,source=/a y\n"
+      "RUN --mount=target=/t,source=b z\n");
+  EXPECT_EQ(std::ranges::count(names_of(lowered), "[internal] load build context"), 2);
 }
 
 TEST(RunMounts, ComeFromStagesWhichAreBuiltForThem) {
