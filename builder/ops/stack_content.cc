@@ -38,6 +38,8 @@ Selectors selectors(const graph::FileOp& op, std::size_t input) {
 Selectors selectors(const graph::ExecOp& op, std::size_t input) {
   Selectors selectors{{}, input == 0};
   for (const graph::ExecMount& mount : op.mounts) {
+    const auto* cache = std::get_if<graph::CacheMount>(&mount);
+    selectors.whole |= cache && cache->input == input;
     const auto* bind = std::get_if<graph::BindMount>(&mount);
     if (!bind || bind->input != input) continue;
     selectors.sources.push_back({bind->source, {{}, false, true}});
