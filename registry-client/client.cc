@@ -5,7 +5,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <map>
-#include <random>
 #include <utility>
 
 #include "builder/os/task_group.h"
@@ -28,20 +27,6 @@ namespace {
 constexpr RetryPolicy kOriginPolicy{};
 constexpr RetryPolicy kMirrorPolicy{
     .max_attempts = 3, .max_connects = 1, .max_retry_after = std::chrono::seconds(2)};
-
-asio::awaitable<void> sleep_by_timer(std::chrono::milliseconds pause) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, pause);
-  co_await timer.async_wait(asio::use_awaitable);
-}
-
-Pacer make_pacer(SleepFn sleep) {
-  Pacer pacer;
-  pacer.sleep = sleep ? std::move(sleep) : SleepFn(sleep_by_timer);
-  pacer.random = [engine = std::mt19937_64(std::random_device{}())]() mutable {
-    return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
-  };
-  return pacer;
-}
 
 /// What each server said, when none had it.
 class Answers {

@@ -46,6 +46,11 @@ Endpoint mirror_endpoint(const RegistryConfig& config, const std::string& text) 
   return endpoint;
 }
 
+const HostConfig* entry_of(const RegistryConfig& config, const Url& url) {
+  const auto* entry = find_entry(config, url.authority());
+  return entry ? entry : find_entry(config, fmt::format("{}:{}", url.host, url.port));
+}
+
 }  // namespace
 
 Endpoint origin_endpoint(const RegistryConfig& config, std::string_view registry) {
@@ -67,10 +72,12 @@ std::vector<Endpoint> endpoints_for(const RegistryConfig& config, std::string_vi
   return endpoints;
 }
 
+bool is_configured(const RegistryConfig& config, const Url& url) {
+  return entry_of(config, url) != nullptr;
+}
+
 TlsSettings tls_settings_for(const RegistryConfig& config, const Url& url) {
-  const auto* entry = find_entry(config, url.authority());
-  if (!entry) entry = find_entry(config, fmt::format("{}:{}", url.host, url.port));
-  if (entry) return {entry->insecure, entry->ca_files};
+  if (const auto* entry = entry_of(config, url)) return {entry->insecure, entry->ca_files};
   return {is_loopback(url.authority()), {}};
 }
 

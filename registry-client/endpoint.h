@@ -30,6 +30,9 @@ struct Endpoint {
 [[nodiscard]] std::vector<Endpoint> endpoints_for(const RegistryConfig& config,
                                                   std::string_view registry);
 
+/// True when the host of `url` has an entry.
+[[nodiscard]] bool is_configured(const RegistryConfig& config, const Url& url);
+
 /// Whom a connection to `url` trusts. Loopback hosts without an entry are not verified: nobody else
 /// can listen there (Docker's rule for 127.0.0.0/8).
 [[nodiscard]] TlsSettings tls_settings_for(const RegistryConfig& config, const Url& url);

@@ -5,6 +5,10 @@
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/status.hpp>
+#include <ctime>
+#include <iomanip>
+#include <locale>
+#include <sstream>
 
 #include "proto/error.h"
 
@@ -50,6 +54,18 @@ std::vector<std::string_view> Headers::all(std::string_view name) const {
     if (same_name(field, name)) found.push_back(value);
   }
   return found;
+}
+
+std::optional<std::chrono::system_clock::time_point> parse_http_date(std::string_view text) {
+  for (const char* format :
+       {"%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y"}) {
+    std::tm date{};
+    std::istringstream in{std::string(text)};
+    in.imbue(std::locale::classic());
+    in >> std::get_time(&date, format);
+    if (!in.fail()) return std::chrono::system_clock::from_time_t(timegm(&date));
+  }
+  return std::nullopt;
 }
 
 std::string status_text(int status) {

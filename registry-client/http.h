@@ -1,6 +1,7 @@
 // HTTP messages as plain values: what the rest of this folder sees of the protocol.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <optional>
@@ -45,6 +46,11 @@ struct ResponseHead {
   int status = 0;
   Headers headers;
 };
+
+/// The moment that a date of a header means, in any of its three forms; nullopt when it is none.
+/// source: RFC 9110 section 5.6.7.
+[[nodiscard]] std::optional<std::chrono::system_clock::time_point> parse_http_date(
+    std::string_view text);
 
 /// The words of a status: "404 Not Found".
 [[nodiscard]] std::string status_text(int status);

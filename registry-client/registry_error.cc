@@ -73,6 +73,7 @@ bool is_ascii(std::string_view text) {
 }
 
 std::string what_to_do(int status, const Asked& asked) {
+  if (asked.registry.empty()) return {};
   switch (status) {
     case 401:
       if (asked.authorized) {
@@ -129,13 +130,15 @@ void throw_connect(const Asked& asked, const ConnectError& error) {
   using Stage = ConnectError::Stage;
   const auto stage = error.stage();
   std::string advice;
-  if (stage == Stage::certificate) {
+  if (stage == Stage::no_such_host) {
+    advice = "; check the name";
+  } else if (asked.registry.empty()) {
+    advice = "";
+  } else if (stage == Stage::certificate) {
     advice = fmt::format(
         "; if you trust it, name its authority: `ca = [\"FILE\"]` under [registry.\"{}\"] in "
         "kilnd.toml",
         asked.registry);
-  } else if (stage == Stage::no_such_host) {
-    advice = "; check the name";
   } else if (stage == Stage::connect && is_loopback(asked.url.authority())) {
     advice = "; is the registry running?";
   } else if (asked.url.tls) {

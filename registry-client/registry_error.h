@@ -13,7 +13,7 @@ namespace kiln::registry {
 struct Asked {
   std::string method;
   Url url;
-  std::string registry;     ///< host[:port] as the user knows it
+  std::string registry;     ///< host[:port] as the user knows it; "": no registry is asked
   bool authorized = false;  ///< with credentials or a token
 };
 

@@ -1,13 +1,35 @@
 #include "registry-client/retry.h"
 
 #include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <charconv>
-#include <ctime>
-#include <iomanip>
-#include <locale>
-#include <sstream>
+#include <random>
+
+#include "registry-client/http.h"
 
 namespace kiln::registry {
+
+namespace {
+
+namespace asio = boost::asio;
+
+asio::awaitable<void> sleep_by_timer(std::chrono::milliseconds pause) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, pause);
+  co_await timer.async_wait(asio::use_awaitable);
+}
+
+}  // namespace
+
+Pacer make_pacer(SleepFn sleep) {
+  Pacer pacer;
+  pacer.sleep = sleep ? std::move(sleep) : SleepFn(sleep_by_timer);
+  pacer.random = [engine = std::mt19937_64(std::random_device{}())]() mutable {
+    return std::uniform_real_distribution<double>(0.0, 1.0)(engine);
+  };
+  return pacer;
+}
 
 bool is_temporary(int status) {
   return status == 408 || status == 429 ||
@@ -22,13 +44,9 @@ std::optional<std::chrono::seconds> parse_retry_after(std::string_view value,
       error == std::errc{} && rest == end) {
     return std::chrono::seconds(seconds);
   }
-  std::tm date{};
-  std::istringstream in{std::string(value)};
-  in.imbue(std::locale::classic());
-  in >> std::get_time(&date, "%a, %d %b %Y %H:%M:%S GMT");
-  if (in.fail()) return std::nullopt;
-  const auto when = std::chrono::system_clock::from_time_t(timegm(&date));
-  return std::max(std::chrono::ceil<std::chrono::seconds>(when - now), std::chrono::seconds(0));
+  const auto when = parse_http_date(value);
+  if (!when) return std::nullopt;
+  return std::max(std::chrono::ceil<std::chrono::seconds>(*when - now), std::chrono::seconds(0));
 }
 
 std::optional<std::chrono::milliseconds> Backoff::after(const TemporaryError& failure) {

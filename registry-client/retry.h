@@ -46,6 +46,9 @@ struct Pacer {
   std::function<double()> random;  ///< in [0, 1)
 };
 
+/// `sleep`, or a timer when it is empty.
+[[nodiscard]] Pacer make_pacer(SleepFn sleep);
+
 /// Counts the attempts of one operation.
 class Backoff {
  public:

@@ -18,7 +18,6 @@ using boost::system::system_error;
 
 namespace {
 
-constexpr int kMaxRedirects = 5;
 constexpr std::size_t kMaxWordsBytes = 64U * 1024;
 /// Beside the transfers of blobs: manifests, questions, tokens.
 constexpr int kExtraConnections = 2;
@@ -106,15 +105,20 @@ asio::awaitable<std::string> Response::read_words() {
   co_return body;
 }
 
-Transport::Transport(const Client::Options& options, asio::thread_pool& pool)
+Transport::Transport(const Client::Options& options, asio::thread_pool& pool, Loopback loopback)
     : options_(options),
+      loopback_(loopback),
       connections_(pool, options.timeouts, options.max_transfers_per_host + kExtraConnections) {}
+
+TlsSettings Transport::tls_settings(const Url& url) const {
+  if (loopback_ == Loopback::verified && !is_configured(options_.registries, url)) return {};
+  return tls_settings_for(options_.registries, url);
+}
 
 asio::awaitable<ConnectionPool::Lease> Transport::connect(Asked asked, bool fresh) {
   std::optional<ConnectError> failure;
   try {
-    co_return co_await connections_.acquire(
-        asked.url, tls_settings_for(options_.registries, asked.url), fresh);
+    co_return co_await connections_.acquire(asked.url, tls_settings(asked.url), fresh);
   } catch (const ConnectError& error) {
     failure = error;
   }
@@ -142,7 +146,9 @@ asio::awaitable<Response> Transport::send_once(Request& request, std::string reg
   }
 }
 
-asio::awaitable<Response> Transport::send(Request request, std::string registry) {
+asio::awaitable<Response> Transport::send(Request request,
+                                          std::string registry,
+                                          Redirects redirects) {
   request.headers.add("User-Agent", options_.user_agent);
   for (int hops = 0;; ++hops) {
     auto response = co_await send_once(request, registry);
@@ -155,8 +161,9 @@ asio::awaitable<Response> Transport::send(Request request, std::string registry)
                           fmt::format("{} {}: {} to {}: {}", request.method, request.url.redacted(),
                                       status_text(response.status()), next.redacted(), why));
     };
-    if (hops == kMaxRedirects) refuse("too many redirects");
-    if (request.url.tls && !next.tls) refuse("a redirect from https to http is not followed");
+    if (hops == redirects.max_hops) refuse("too many redirects");
+    if (request.url.tls && !next.tls && !redirects.may_lose_tls)
+      refuse("a redirect from https to http is not followed");
     if (!next.same_origin(request.url)) request.headers.remove("Authorization");
     co_await response.read_words();  // so that the connection can be used again
     request.url = next;
@@ -172,8 +179,7 @@ asio::awaitable<bool> Transport::speaks_tls(std::string host, std::string regist
   std::optional<ConnectError> failure;
   try {
     // A handshake tells; the connection is for the request that follows.
-    connections_.give_back(
-        co_await connections_.acquire(https, tls_settings_for(options_.registries, https), false));
+    connections_.give_back(co_await connections_.acquire(https, tls_settings(https), false));
   } catch (const ConnectError& error) {
     tls = false;
     // Without a port the two schemes are two ports: nobody on 443 says nothing about 80.

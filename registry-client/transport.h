@@ -47,16 +47,29 @@ class Response {
   Asked asked_;
 };
 
+/// How far redirects are followed.
+struct Redirects {
+  int max_hops = 5;
+  bool may_lose_tls = false;  ///< from https to http
+};
+
+/// Whether the certificate of a loopback host that has no configuration is verified.
+enum class Loopback { trusted, verified };
+
 class Transport {
  public:
   /// Everything must outlive the transport.
-  Transport(const Client::Options& options, boost::asio::thread_pool& pool);
+  Transport(const Client::Options& options,
+            boost::asio::thread_pool& pool,
+            Loopback loopback = Loopback::trusted);
 
   /// Sends `request` and returns the final response's head. GET and HEAD follow redirects, others
   /// only those that keep the method (307, 308). Authorization goes to the first origin only, and
-  /// never from https to http. `registry` is the name for messages.
+  /// never from https to http. `registry` is the name for messages' advice; "": there is none.
   /// Throws TemporaryError, RegistryError.
-  boost::asio::awaitable<Response> send(Request request, std::string registry);
+  boost::asio::awaitable<Response> send(Request request,
+                                        std::string registry,
+                                        Redirects redirects = {});
 
   /// True when the loopback `host` speaks TLS; asked of it once. Throws as send().
   boost::asio::awaitable<bool> speaks_tls(std::string host, std::string registry);
@@ -67,8 +80,10 @@ class Transport {
  private:
   boost::asio::awaitable<Response> send_once(Request& request, std::string registry);
   boost::asio::awaitable<ConnectionPool::Lease> connect(Asked asked, bool fresh);
+  [[nodiscard]] TlsSettings tls_settings(const Url& url) const;
 
   const Client::Options& options_;
+  Loopback loopback_;
   ConnectionPool connections_;
   std::map<std::string, bool> speaks_tls_;
 };
