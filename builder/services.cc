@@ -47,6 +47,7 @@ Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int pr
       registry(io, pool, client_options(config)),
       layers(io.get_executor(), store, registry, pool, processors),
       cache_mounts(io.get_executor(), store, pool),
+      remote(io.get_executor(), pool, client_options(config)),
       executions(io.get_executor(), running_steps_of(config)) {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -69,13 +70,14 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
   parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
   parts->workshop =
       std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime, parts->registry,
-                                      parts->pool, parts->cache_mounts);
+                                      parts->remote, parts->pool, parts->cache_mounts);
   parts->store.reserve().fill();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }
 
 asio::awaitable<void> Services::close() {
   co_await parts_->executions.in_flight.drain();
+  co_await parts_->remote.drain();
   co_await parts_->layers.drain();
 }
 

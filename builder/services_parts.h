@@ -5,6 +5,7 @@
 
 #include "builder/ops/executor.h"
 #include "builder/ops/layers.h"
+#include "builder/ops/remote_sources.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/services.h"
 #include "builder/solver/executions.h"
@@ -24,6 +25,7 @@ struct Services::Parts {
   registry::Client registry;
   ops::Layers layers;
   ops::CacheMounts cache_mounts;
+  ops::RemoteSources remote;
   solver::Executions executions;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;

@@ -4,6 +4,7 @@
 #include "builder/dockerfile/chmod.h"
 #include "builder/dockerfile/flags.h"
 #include "builder/dockerfile/ignored_source.h"
+#include "builder/dockerfile/lower_add.h"
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/stage_builder.h"
 #include "builder/dockerfile/text.h"
@@ -12,42 +13,27 @@ namespace kiln::dockerfile {
 
 namespace {
 
-bool is_url(std::string_view source) {
-  return source.starts_with("http://") || source.starts_with("https://");
-}
-
-/// source: docs.docker.com "Dockerfile reference: ADD", Git repositories.
-bool is_git(std::string_view source) {
-  if (source.starts_with("git@") || source.starts_with("git://") || source.starts_with("ssh://")) {
-    return true;
-  }
-  if (!is_url(source)) return false;
-  const std::string_view path = source.substr(0, source.find_first_of("?#"));
-  return path.ends_with(".git") || path.ends_with(".git/");
-}
-
 /// A path of the source, beneath its root: ".." does not lead out of it.
 std::string source_path(const std::string& path) {
   const std::string clean = clean_path("/" + path);
   return clean == "/" ? "." : clean.substr(1);
 }
 
-struct Names {
-  std::string history;               ///< words after COPY or ADD
-  std::vector<std::string> sources;  ///< beneath the source's root
+/// Sources that one action copies: paths of the origin, or one of the network.
+struct SourceGroup {
+  std::vector<std::string> paths;
+  std::optional<RemoteSource> remote;
 };
 
-void refuse_remote(const Copy& copy, const std::string& source, std::size_t offset) {
-  if (!is_url(source) && !is_git(source)) return;
-  const std::string_view kind = is_git(source) ? "git repository" : "URL";
-  if (!copy.is_add) {
-    throw Mistake(fmt::format("source can't be a {} for COPY: \"{}\"", kind, source), "use ADD")
-        .at(offset);
+struct Names {
+  std::string history;  ///< words after COPY or ADD
+  std::vector<SourceGroup> groups;
+
+  void add_path(std::string path) {
+    if (groups.empty() || groups.back().remote) groups.emplace_back();
+    groups.back().paths.push_back(std::move(path));
   }
-  throw Mistake(fmt::format("ADD of a {} is not supported yet: \"{}\"", kind, source),
-                "fetch it in a RUN, or put it into the context")
-      .at(offset);
-}
+};
 
 void lint_ignored(StageBuilder& builder,
                   const Copy& copy,
@@ -74,26 +60,25 @@ std::string source_with_parents(const std::string& source) {
 Names expand_sources(StageBuilder& builder, const Copy& copy, bool keep_parents) {
   Names names;
   const bool from_context = builder.step().origins[0].kind == Origin::Kind::context;
+  const std::string checksum = builder.expand_flag("checksum");
   for (const Token& token : copy.sources) {
     const std::string source = builder.expand_word(token);
-    refuse_remote(copy, source, token.offset);
     names.history += " " + source;
+    if (auto remote = remote_source(builder, copy, source, checksum, token.offset)) {
+      names.groups.push_back({{}, std::move(remote)});
+      continue;
+    }
     const std::string path = source_path(source);
-    names.sources.push_back(keep_parents ? source_with_parents(source) : path);
+    names.add_path(keep_parents ? source_with_parents(source) : path);
     if (from_context) lint_ignored(builder, copy, path, token.offset);
+  }
+  if (!checksum.empty()) {
+    const bool is_remote = !names.groups.empty() && names.groups.front().remote;
+    check_checksum(builder.instruction(), copy.sources.size(), is_remote);
   }
   for (const Heredoc& document : copy.documents)
     names.history += " <<" + document.name;
   return names;
-}
-
-void check_checksum(const Instruction& instruction, const Copy& copy) {
-  const Flag* checksum = instruction.flag("checksum");
-  if (checksum && !checksum->value->empty() &&
-      std::ranges::none_of(copy.sources,
-                           [](const Token& t) { return is_url(t.text) || is_git(t.text); })) {
-    throw Mistake("checksum requires HTTP(S) or Git sources").at(checksum->offset);
-  }
 }
 
 /// What all the actions of one instruction have in common.
@@ -166,17 +151,20 @@ void check_owner(StageBuilder& builder, const Attributes& attributes) {
 graph::CopyAction copy_action(StageBuilder& builder,
                               const Copy& copy,
                               const Attributes& attributes,
-                              std::vector<std::string> sources) {
+                              const SourceGroup& group,
+                              std::size_t input) {
   graph::CopyAction action;
-  action.input = 1;
-  action.sources = std::move(sources);
+  action.input = input;
+  action.sources = group.remote ? std::vector{group.remote->path} : group.paths;
   action.exclude = attributes.exclude;
   action.keep_parents = attributes.keep_parents;
   action.destination = attributes.destination;
   if (!attributes.chown.empty()) action.owner = attributes.chown;
   action.mode = attributes.chmod;
   if (attributes.link) action.made_directory_mode = kLinkedDirectoryMode;
-  action.unpack_archives = copy.is_add && is_set(builder.instruction(), "unpack", true);
+  // What comes from the network is unpacked only on demand, a repository never.
+  action.unpack_archives = copy.is_add && !(group.remote && group.remote->is_repository) &&
+                           is_set(builder.instruction(), "unpack", !group.remote);
   return action;
 }
 
@@ -200,8 +188,8 @@ graph::MkfileAction document_action(StageBuilder& builder,
 void add_copy(StageBuilder& builder,
               graph::FileOp op,
               std::vector<graph::VertexId> inputs,
+              std::string name,
               bool link) {
-  std::string name = builder.step_name({.escape = builder.context().ast.escape});
   graph::VertexId& stage = builder.state().file_system;
   const graph::VertexId base = stage;
   if (!link || graph::is_scratch(builder.context().graph[base])) {
@@ -217,23 +205,24 @@ void add_copy(StageBuilder& builder,
 }  // namespace
 
 void lower_copy(StageBuilder& builder, const Copy& copy) {
-  check_checksum(builder.instruction(), copy);
   Attributes attributes = read_attributes(builder);
   check_owner(builder, attributes);
   Names names = expand_sources(builder, copy, attributes.keep_parents);
   const std::string written = builder.expand_word(copy.destination);
   attributes.destination = builder.absolute(written);
 
+  std::string name = builder.step_name({.escape = builder.context().ast.escape});
   graph::FileOp op;
   // A linked layer knows nothing of the base image, nor its date.
   op.made_time =
       attributes.link ? builder.context().plan.source_date_epoch.value_or(0) : builder.made_time();
   std::vector<graph::VertexId> inputs;
-  if (!names.sources.empty()) {
-    graph::CopyAction action = copy_action(builder, copy, attributes, std::move(names.sources));
-    const Origin& origin = builder.step().origins[0];
-    inputs.push_back(origin_vertex(builder, origin, "copy",
-                                   {action.sources, action.exclude, action.keep_parents, false}));
+  for (const SourceGroup& group : names.groups) {
+    graph::CopyAction action = copy_action(builder, copy, attributes, group, inputs.size() + 1);
+    inputs.push_back(
+        group.remote ? builder.add_helper(group.remote->op, name)
+                     : origin_vertex(builder, builder.step().origins[0], "copy",
+                                     {action.sources, action.exclude, action.keep_parents, false}));
     op.actions.emplace_back(std::move(action));
   }
   for (const Heredoc& document : copy.documents)
@@ -243,7 +232,7 @@ void lower_copy(StageBuilder& builder, const Copy& copy) {
   if (attributes.keep_parents) history += " --parents";
   if (!attributes.chown.empty()) history += " --chown=" + attributes.chown;
   if (!attributes.chmod.empty()) history += " --chmod=" + attributes.chmod;
-  add_copy(builder, std::move(op), std::move(inputs), attributes.link);
+  add_copy(builder, std::move(op), std::move(inputs), std::move(name), attributes.link);
   builder.add_layer_history(history + names.history + " " + written + " # buildkit");
 }
 

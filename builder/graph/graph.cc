@@ -49,4 +49,14 @@ const ImageSource* image_source(const Vertex& vertex) {
   return source ? std::get_if<ImageSource>(source) : nullptr;
 }
 
+const HttpSource* http_source(const Vertex& vertex) {
+  const auto* source = std::get_if<SourceOp>(&vertex.op);
+  return source ? std::get_if<HttpSource>(source) : nullptr;
+}
+
+const GitSource* git_source(const Vertex& vertex) {
+  const auto* source = std::get_if<SourceOp>(&vertex.op);
+  return source ? std::get_if<GitSource>(source) : nullptr;
+}
+
 }  // namespace kiln::graph

@@ -50,8 +50,10 @@ class Graph {
 
 [[nodiscard]] bool is_source(const Vertex& vertex);
 [[nodiscard]] bool is_scratch(const Vertex& vertex);
-/// The vertex's LocalSource or ImageSource, or nullptr.
+/// The vertex's source of that kind, or nullptr.
 [[nodiscard]] const LocalSource* local_source(const Vertex& vertex);
 [[nodiscard]] const ImageSource* image_source(const Vertex& vertex);
+[[nodiscard]] const HttpSource* http_source(const Vertex& vertex);
+[[nodiscard]] const GitSource* git_source(const Vertex& vertex);
 
 }  // namespace kiln::graph

@@ -39,9 +39,9 @@ struct LocalSource {
 
 /// A file from a web server. Its key is the file's content, name and date.
 struct HttpSource {
-  std::string url;                 ///< without a fragment
-  std::string file_name;           ///< "": of Content-Disposition, else of the URL
-  std::optional<Digest> checksum;  ///< what the content must be
+  std::string url;
+  std::string file_name;  ///< "": of Content-Disposition, else of the URL
+  std::string checksum;   ///< what the content must be, "sha256:..." (or 384, 512); "" is anything
 };
 
 /// The tree of a commit. Its key is the commit, and what is taken of it.
@@ -52,7 +52,8 @@ struct GitSource {
   std::string checksum;       ///< a commit or its beginning that `ref` must be; "" is any
   bool keep_git_dir = false;  ///< .git stays in the tree
   bool skip_submodules = false;
-  bool commit_times = false;  ///< files have the commit's date instead of the checkout's
+  bool commit_times = false;     ///< files have the commit's date instead of the checkout's
+  bool fetch_by_commit = false;  ///< `checksum` is a whole commit: `ref` is only its name
 };
 
 using SourceOp = std::variant<ImageSource, LocalSource, HttpSource, GitSource>;

@@ -2,6 +2,8 @@
 
 #include "builder/ops/exec.h"
 #include "builder/ops/file.h"
+#include "builder/ops/git_source.h"
+#include "builder/ops/http_source.h"
 #include "builder/ops/image_source.h"
 #include "builder/ops/stack_content.h"
 #include "builder/os/cancellable.h"
@@ -17,15 +19,31 @@ BuildExecutor::BuildExecutor(std::shared_ptr<const graph::Graph> graph,
     : graph_(std::move(graph)), inputs_(std::move(inputs)), workshop_(workshop) {}
 
 asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::source_parts(
-    VertexId vertex, solver::Listener /*listener*/) {
-  const graph::LocalSource* local = graph::local_source((*graph_)[vertex]);
-  if (!local) co_return std::vector<graph::KeyPart>{};  // an image's manifest is in its operation
-  const auto found = inputs_.directories.find(local->name);
-  if (found == inputs_.directories.end()) {
-    throw Error(Errc::invalid_input, "the build has no context named \"{}\"", local->name);
+    VertexId vertex, solver::Listener listener) {
+  const graph::Vertex& definition = (*graph_)[vertex];
+  if (const graph::LocalSource* local = graph::local_source(definition))
+    co_return co_await select_local(vertex, *local);
+  if (const graph::HttpSource* http = graph::http_source(definition)) {
+    if (!http->checksum.empty()) co_return pinned_parts(*http);
+    WebFile file = co_await fetch_web_file(*http, {}, listener, workshop_);
+    fetched_[vertex] = file.stack;
+    co_return file.parts();
   }
-  auto select = [directory = found->second, local](std::stop_token stop) {
-    return select_context(directory, *local, std::move(stop));
+  if (const graph::GitSource* git = graph::git_source(definition)) {
+    const GitRevision& revision = revisions_[vertex] = co_await resolve_git(*git, {}, listener);
+    co_return git_parts(*git, revision);
+  }
+  co_return std::vector<graph::KeyPart>{};  // an image's manifest is in its operation
+}
+
+asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::select_local(
+    VertexId vertex, const graph::LocalSource& local) {
+  const auto found = inputs_.directories.find(local.name);
+  if (found == inputs_.directories.end()) {
+    throw Error(Errc::invalid_input, "the build has no context named \"{}\"", local.name);
+  }
+  auto select = [directory = found->second, &local](std::stop_token stop) {
+    return select_context(directory, local, std::move(stop));
   };
   const ContextSelection& selection = selections_[vertex] =
       co_await os::offload_cancellable(workshop_.pool, select);
@@ -41,9 +59,15 @@ asio::awaitable<std::optional<std::vector<graph::KeyPart>>> BuildExecutor::conte
 }
 
 asio::awaitable<solver::Stack> BuildExecutor::load(VertexId vertex, solver::Listener listener) {
-  const graph::ImageSource* image = graph::image_source((*graph_)[vertex]);
-  if (!image) co_return solver::Stack{};
-  co_return co_await load_image(*image, inputs_.credentials, listener, workshop_);
+  const graph::Vertex& definition = (*graph_)[vertex];
+  if (const auto known = fetched_.find(vertex); known != fetched_.end()) co_return known->second;
+  if (const graph::ImageSource* image = graph::image_source(definition))
+    co_return co_await load_image(*image, inputs_.credentials, listener, workshop_);
+  if (const graph::HttpSource* http = graph::http_source(definition))
+    co_return (co_await fetch_web_file(*http, {}, listener, workshop_)).stack;
+  if (const graph::GitSource* git = graph::git_source(definition))
+    co_return co_await load_git(*git, revisions_.at(vertex), {}, listener, workshop_);
+  co_return solver::Stack{};
 }
 
 asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,

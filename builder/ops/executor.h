@@ -9,11 +9,14 @@
 
 #include "builder/ops/cache_mounts.h"
 #include "builder/ops/context.h"
+#include "builder/ops/git_revision.h"
 #include "builder/ops/layers.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/solver/executor.h"
 
 namespace kiln::ops {
+
+struct RemoteSources;
 
 /// What operations work with; lives as long as the builder.
 struct Workshop {
@@ -21,6 +24,7 @@ struct Workshop {
   Layers& layers;
   sandbox::Runtime& runtime;
   registry::Client& registry;
+  RemoteSources& remote;
   boost::asio::thread_pool& pool;
   CacheMounts& cache_mounts;
 };
@@ -62,10 +66,15 @@ class BuildExecutor final : public solver::Executor {
   [[nodiscard]] bool usable(const std::vector<store::LayerRow>& layers) const override;
 
  private:
+  boost::asio::awaitable<std::vector<graph::KeyPart>> select_local(graph::VertexId vertex,
+                                                                   const graph::LocalSource& local);
+
   std::shared_ptr<const graph::Graph> graph_;
   ClientInputs inputs_;
   Workshop& workshop_;
   std::map<graph::VertexId, ContextSelection> selections_;
+  std::map<graph::VertexId, solver::Stack> fetched_;  ///< web files, once they are known
+  std::map<graph::VertexId, GitRevision> revisions_;  ///< of git sources, once they are known
 };
 
 }  // namespace kiln::ops

@@ -13,6 +13,7 @@
 
 #include "builder/store/disk_size.h"
 #include "builder/store/gc_plan.h"
+#include "builder/store/git_cache.h"
 #include "builder/store/implied_names.h"
 #include "proto/error.h"
 
@@ -96,6 +97,7 @@ PruneReport prune(Store& store, LeaseTable& leases, bool all) {
     if (!is_garbage(blob, plan)) continue;
     sweep.remove(blob.digest, [&] { trash.take(store.blobs().path(blob.digest)); });
   }
+  each_unused_repository(store, [&](const fs::path& repository) { trash.take(repository); });
   return {plan.records.size(), trash.empty()};
 }
 

@@ -5,6 +5,7 @@
 #include "builder/store/disk_size.h"
 #include "builder/store/gc.h"
 #include "builder/store/gc_plan.h"
+#include "builder/store/git_cache.h"
 #include "builder/store/implied_names.h"
 
 namespace kiln::store {
@@ -82,12 +83,17 @@ DiskUsage::Row cache_mounts(const Store& store) {
   return {"cache mounts", os::Dir::open(root).entries().size(), disk_bytes(root), 0};
 }
 
+DiskUsage::Row repositories(const Store& store) {
+  const std::uint64_t bytes = disk_bytes(store.root() / "git");
+  return {"git repositories", count_repositories(store), bytes, bytes};
+}
+
 /// The database, the lock, and whatever else is in the root.
 DiskUsage::Row rest(const Store& store) {
   DiskUsage::Row row{"database", 1, own_disk_bytes(store.root()), 0};
   for (const os::DirEntry& entry : os::Dir::open(store.root()).entries()) {
-    static const std::set<std::string> kCountedElsewhere{"blobs", "snapshots", "builds",
-                                                         "cache-mounts", "tmp"};
+    static const std::set<std::string> kCountedElsewhere{"blobs",        "snapshots", "builds",
+                                                         "cache-mounts", "git",       "tmp"};
     if (!kCountedElsewhere.contains(entry.name)) {
       row.size_bytes += disk_bytes(store.root() / entry.name);
     }
@@ -114,6 +120,7 @@ DiskUsage disk_usage(Store& store, const LeaseTable& leases) {
            snapshots(store, inventory, plan),
            by_owner.others,
            cache_mounts(store),
+           repositories(store),
            {"cache records", inventory.records.size(), 0, 0},
            {"file digests", file_digests, 0, 0},
            {"logs", builds, disk_bytes(store.root() / "builds"), 0},

@@ -48,12 +48,6 @@ TEST(Diagnostics, AlignNumbersAndCarets) {
 TEST(Diagnostics, NameUnsupportedFlags) {
   EXPECT_THAT(error_text("FROM scratch\nRUN --device=vendor.com/gpu=all make\n"),
               StartsWith("Dockerfile:2:5: unknown flag --device of RUN"));
-  EXPECT_THAT(error_text("FROM scratch\nADD https://x.org/a /b\n"),
-              HasSubstr("ADD of a URL is not supported yet: \"https://x.org/a\""));
-  EXPECT_THAT(error_text("FROM scratch\nADD https://x.org/a.git#v1 /b\n"),
-              HasSubstr("ADD of a git repository is not supported yet"));
-  EXPECT_THAT(error_text("FROM scratch\nCOPY https://x.org/a /b\n"),
-              HasSubstr("source can't be a URL for COPY"));
 }
 
 TEST(Diagnostics, AreOnlyAboutStagesThatAreNeeded) {
