@@ -179,6 +179,16 @@ Mount mount_bind(const std::filesystem::path& source,
   return Mount(target);
 }
 
+Mount mount_memory(const std::filesystem::path& target, std::uint64_t size_bytes) {
+  const std::string options = fmt::format("mode=0700,size={}", size_bytes);
+  const auto mount = [&](const std::string& text) {
+    return ::mount("tmpfs", target.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, text.c_str()) == 0;
+  };
+  if (!mount(options + ",noswap") && (errno != EINVAL || !mount(options)))
+    throw system_error(errno, "mount memory at " + target.string());
+  return Mount(target);
+}
+
 void enter_private_mount_namespace() {
   if (::unshare(CLONE_NEWNS) != 0) {
     throw system_error(errno, "make a mount namespace (kilnd needs root, or CAP_SYS_ADMIN)");

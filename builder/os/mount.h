@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <utility>
 #include <vector>
@@ -57,6 +58,10 @@ inline constexpr std::size_t kMaxOverlayLayers = 500;
 [[nodiscard]] Mount mount_bind(const std::filesystem::path& source,
                                const std::filesystem::path& target,
                                bool read_only);
+
+/// Mounts at the directory what is in memory alone, mode 0700, at most `size_bytes`; never swapped
+/// out, where the kernel can have it so (Linux 6.4).
+[[nodiscard]] Mount mount_memory(const std::filesystem::path& target, std::uint64_t size_bytes);
 
 /// Moves this process into a mount namespace of its own, from which nothing propagates out. Call
 /// before any thread is started.

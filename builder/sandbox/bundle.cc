@@ -10,6 +10,7 @@
 #include "builder/os/dir.h"
 #include "builder/sandbox/capabilities.h"
 #include "builder/sandbox/contains.h"
+#include "builder/sandbox/secret_files.h"
 #include "proto/error.h"
 
 namespace kiln::sandbox {
@@ -74,17 +75,26 @@ const std::string& target_of(const Mount& mount) {
 }
 
 /// A mount below another one comes after it.
-std::vector<Mount> in_order(const std::vector<Mount>& mounts) {
+std::vector<const Mount*> in_order(const std::vector<Mount>& mounts) {
   std::multimap<std::size_t, const Mount*> by_depth;
   for (const Mount& one : mounts)
     by_depth.emplace(os::split_path(target_of(one)).size(), &one);
-  std::vector<Mount> result;
+  std::vector<const Mount*> result;
   for (const auto& [depth, one] : by_depth)
-    result.push_back(*one);
+    result.push_back(one);
   return result;
 }
 
-json user_mount(const Mount& one) {
+/// source: BuildKit solver/llbsolver/mounts/secretmount_unix.go
+json secret_mount(const SecretMount& secret, const std::filesystem::path& file) {
+  std::vector<std::string> options = {"rbind", "ro", "nodev", "nosuid"};
+  if ((secret.mode & 0111) == 0) options.emplace_back("noexec");
+  return mount(absolute_path(secret.target), "bind", file.native(), options);
+}
+
+json user_mount(const Mount& one, const std::filesystem::path& file_if_secret) {
+  if (const auto* secret = std::get_if<SecretMount>(&one))
+    return secret_mount(*secret, file_if_secret);
   if (const auto* binding = std::get_if<BindMount>(&one))
     return bind_mount(binding->source, absolute_path(binding->target), binding->writable);
   const auto& tmpfs = std::get<TmpfsMount>(one);
@@ -99,8 +109,10 @@ json all_mounts(const RunSpec& spec, const BundlePlaces& places) {
   // Writable, so that a command may edit them; the files are the step's own and go with it.
   mounts.push_back(bind_mount(places.resolv_conf, "/etc/resolv.conf", true));
   mounts.push_back(bind_mount(places.hosts, "/etc/hosts", true));
-  for (const Mount& one : in_order(spec.mounts))
-    mounts.push_back(user_mount(one));
+  for (const Mount* one : in_order(spec.mounts)) {
+    const auto index = static_cast<std::size_t>(one - spec.mounts.data());
+    mounts.push_back(user_mount(*one, secret_file(places.secrets, index)));
+  }
   return mounts;
 }
 
@@ -134,8 +146,18 @@ bool has_variable(const std::vector<std::string>& env, std::string_view prefix) 
   return std::ranges::any_of(env, [&](const std::string& one) { return one.starts_with(prefix); });
 }
 
-json process(const RunSpec& spec, const BundlePlaces& places, const BundleOptions& options) {
+std::vector<std::string> environment(const RunSpec& spec, const std::string& nonce) {
   std::vector<std::string> env = spec.env;
+  for (std::size_t i = 0; i < spec.secret_env.size(); ++i) {
+    const std::string prefix = spec.secret_env[i].name + "=";
+    std::erase_if(env, [&](const std::string& one) { return one.starts_with(prefix); });
+    env.push_back(prefix + placeholder(nonce, i));
+  }
+  return env;
+}
+
+json process(const RunSpec& spec, const BundlePlaces& places, const BundleOptions& options) {
+  std::vector<std::string> env = environment(spec, places.secret_nonce);
   // Docker names the primary group too: one that is given up by setgroups could not be regained.
   std::vector<std::uint32_t> groups = {places.user.gid};
   groups.insert(groups.end(), places.user.groups.begin(), places.user.groups.end());
@@ -237,8 +259,8 @@ std::string BundleFormat::config(const RunSpec& spec, const BundlePlaces& places
 void make_mount_points(MountPoints& points, const RunSpec& spec) {
   std::vector<std::string> covering = {"/proc", "/dev", "/sys"};
   const auto mounts = in_order(spec.mounts);
-  for (const Mount& one : mounts)
-    covering.push_back(absolute_path(target_of(one)));
+  for (const Mount* one : mounts)
+    covering.push_back(absolute_path(target_of(*one)));
   // What lies below another mount is not in the root file system.
   const auto is_covered = [&](const std::string& path) {
     return std::ranges::any_of(covering, [&](const auto& above) { return is_below(path, above); });
@@ -251,15 +273,17 @@ void make_mount_points(MountPoints& points, const RunSpec& spec) {
     points.add(path, true);
   for (const char* path : {"/etc/resolv.conf", "/etc/hosts"})
     points.add(path, false);
-  for (const Mount& one : mounts) {
-    const std::string target = absolute_path(target_of(one));
+  for (const Mount* one : mounts) {
+    const std::string target = absolute_path(target_of(*one));
     if (target == "/") throw Error(Errc::invalid_input, "mount target /: the root cannot be one");
     if (is_covered(target)) continue;
     struct stat status{};
-    const auto* binding = std::get_if<BindMount>(&one);
+    const auto* binding = std::get_if<BindMount>(one);
     if (binding && ::stat(binding->source.c_str(), &status) != 0)
       throw system_error(errno, "mount " + binding->source.string());
-    points.add(target, !binding || S_ISDIR(status.st_mode));
+    const bool is_file =
+        binding ? !S_ISDIR(status.st_mode) : std::holds_alternative<SecretMount>(*one);
+    points.add(target, !is_file);
   }
 }
 

@@ -25,7 +25,9 @@ struct BundlePlaces {
   NetworkPlace network;
   std::filesystem::path hosts;
   std::filesystem::path resolv_conf;
-  std::string cgroups_path;  ///< below the root of the hierarchy, begins with "/"
+  std::string cgroups_path;       ///< below the root of the hierarchy, begins with "/"
+  std::filesystem::path secrets;  ///< directory of secret_file()
+  std::string secret_nonce;       ///< for placeholder()
 };
 
 /// What is the same for every step of a daemon.
@@ -47,8 +49,9 @@ class BundleFormat {
   BundleFormat& operator=(BundleFormat&&) noexcept;
   ~BundleFormat();
 
-  /// The text of config.json. Throws Error{invalid_input}: an unknown ulimit, text that is no
-  /// UTF-8. source: runtime-spec 1.0.2 config.md, config-linux.md; moby daemon/pkg/oci/defaults.go
+  /// The text of config.json, with placeholders for the values of secret_env. Throws
+  /// Error{invalid_input}: an unknown ulimit, text that is no UTF-8. source: runtime-spec 1.0.2
+  /// config.md, config-linux.md; moby daemon/pkg/oci/defaults.go
   [[nodiscard]] std::string config(const RunSpec& spec, const BundlePlaces& places) const;
 
  private:

@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "builder/os/file.h"
+#include "builder/os/mount.h"
 #include "builder/os/offload.h"
 #include "builder/sandbox/capabilities.h"
 #include "builder/sandbox/execute.h"
@@ -26,6 +27,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kMaxProfileBytes = 4 * 1024 * 1024;
+constexpr std::uint64_t kMaxStateBytes = 1024ULL * 1024 * 1024;
 
 NetworksConfig networks_config(const RuntimeConfig& config) {
   Network standard = Network::standard;
@@ -124,6 +126,8 @@ class Runtime::Impl {
       os::remove_tree(config_.state_directory / name);
       std::filesystem::create_directories(config_.state_directory / name);
     }
+    // Runtimes keep a copy of each configuration here, which may have secrets.
+    runtime_state_ = os::mount_memory(config_.state_directory / "runtime", kMaxStateBytes);
     for (const char* name : {"dev", "etc", "proc", "sys"})
       std::filesystem::create_directories(config_.state_directory / "probe" / name);
   }
@@ -256,6 +260,7 @@ class Runtime::Impl {
   asio::thread_pool& pool_;
   Networks networks_;
   Cgroup cgroup_;
+  os::Mount runtime_state_;
   std::unique_ptr<StepHost> host_;
   std::vector<std::string> warnings_;
   std::size_t known_network_warnings_ = 0;

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "builder/os/secret.h"
 
 namespace kiln::sandbox {
 
@@ -21,7 +24,21 @@ struct TmpfsMount {
   std::uint64_t size_bytes = 0;  ///< 0 is unlimited
   bool read_only = false;
 };
-using Mount = std::variant<BindMount, TmpfsMount>;
+/// A read-only file that is in memory alone. Modes without an x also keep it from being executed.
+struct SecretMount {
+  std::shared_ptr<const os::Secret> value;
+  std::string target;
+  std::uint32_t mode = 0400;
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+};
+using Mount = std::variant<BindMount, TmpfsMount, SecretMount>;
+
+/// Takes the place of a variable of the same name in RunSpec::env.
+struct SecretVariable {
+  std::string name;
+  std::shared_ptr<const os::Secret> value;
+};
 
 struct Ulimit {
   std::string name;  ///< "nofile"
@@ -33,6 +50,7 @@ struct RunSpec {
   std::filesystem::path rootfs;  ///< mounted and writable
   std::vector<std::string> args;
   std::vector<std::string> env;  ///< NAME=value
+  std::vector<SecretVariable> secret_env;  ///< each name once
   std::string working_dir = "/";
   std::string user;  ///< "name|uid[:group|gid]", resolved in the root file system; "" is root
   Network network = Network::standard;

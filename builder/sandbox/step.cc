@@ -3,10 +3,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <random>
 
 #include "builder/os/dir.h"
 #include "builder/os/file.h"
 #include "builder/sandbox/resolver.h"
+#include "builder/sandbox/secret_files.h"
 #include "proto/error.h"
 
 namespace kiln::sandbox {
@@ -14,6 +16,12 @@ namespace kiln::sandbox {
 namespace {
 
 constexpr std::size_t kMaxLogBytes = 1024 * 1024;
+
+std::string new_nonce() {
+  std::random_device random;
+  return fmt::format("kiln-secret-{:08x}{:08x}{:08x}{:08x}", random(), random(), random(),
+                     random());
+}
 
 }  // namespace
 
@@ -29,20 +37,24 @@ Step::Step(const StepHost& host,
   places.hosts = bundle_ / "hosts";
   places.resolv_conf = bundle_ / "resolv.conf";
   places.cgroups_path = "/" + (host.cgroup / id_).lexically_relative(kCgroupRoot).string();
+  places.secrets = bundle_;
+  places.secret_nonce = new_nonce();
   const std::string config = host.format.config(spec, places);
   const std::string hosts = hosts_file(spec.hostname, spec.add_hosts, host_address);
 
   if (::mkdir(bundle_.c_str(), 0700) != 0)
     throw system_error(errno, "make the bundle " + bundle_.string());
   try {
+    if (has_secrets(spec)) memory_ = mount_secret_files(spec, bundle_);
     os::write_file(places.hosts, hosts);
     os::write_file(places.resolv_conf, resolver_config("/", network.shares_host).text);
-    os::write_file(bundle_ / "config.json", config);
+    write_configuration(bundle_ / "config.json", config, spec, places.secret_nonce);
     cgroup_ = Cgroup(host.cgroup / id_);
     if (host.device_filter && !spec.insecure) host.device_filter->attach(cgroup_.directory());
     mount_points_ = std::make_unique<MountPoints>(spec.rootfs);
     make_mount_points(*mount_points_, spec);
   } catch (...) {
+    memory_ = os::Mount();
     os::remove_tree(bundle_);
     throw;
   }
@@ -70,6 +82,7 @@ void Step::close() {
   cgroup_.close();
   if (const auto points = std::exchange(mount_points_, nullptr)) points->remove();
   if (bundle_.empty()) return;
+  memory_ = os::Mount();
   os::remove_tree(std::exchange(bundle_, {}));
   os::remove_tree(host_.engine.state / id_);  // what a killed runtime left
 }

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "builder/os/mount.h"
 #include "builder/sandbox/bundle.h"
 #include "builder/sandbox/cgroup.h"
 #include "builder/sandbox/device_filter.h"
@@ -53,6 +54,7 @@ class Step {
   const StepHost& host_;
   std::string id_;
   std::filesystem::path bundle_;
+  os::Mount memory_;  ///< at bundle_, for a step with secrets
   Cgroup cgroup_;
   std::unique_ptr<MountPoints> mount_points_;
 };
