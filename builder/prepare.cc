@@ -64,6 +64,8 @@ asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
 asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                          Caller& caller,
                                          Services::Parts& parts) {
+  auto take = [&] { return ops::ClientSecrets::take(caller.descriptors, caller.peer); };
+  const ops::ClientSecrets secrets = co_await os::offload(parts.pool, take);
   const BuildContext context = co_await open_context(request.context_name, caller, parts);
   auto read = [&] {
     DockerfileText file = read_dockerfile(context, request.dockerfile_name, caller);
@@ -72,7 +74,7 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
     return BuildInputs{std::move(reading.document),
                        std::move(reading.mistakes),
                        std::move(ignore),
-                       {{{"context", context.directory}}, caller.credentials}};
+                       {{{"context", context.directory}}, caller.credentials, secrets}};
   };
   co_return co_await os::offload(parts.pool, read);
 }

@@ -48,7 +48,8 @@ Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int pr
       layers(io.get_executor(), store, registry, pool, processors),
       cache_mounts(io.get_executor(), store, pool),
       remote(io.get_executor(), pool, client_options(config)),
-      executions(io.get_executor(), running_steps_of(config)) {}
+      executions(io.get_executor(), running_steps_of(config)),
+      agents(io.get_executor(), pool, store.root() / "tmp") {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
@@ -68,9 +69,9 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
   runtime.cgroup_name = cgroup_name(parts->store.root());
   runtime.default_network = parts->config.network;
   parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
-  parts->workshop =
-      std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime, parts->registry,
-                                      parts->remote, parts->pool, parts->cache_mounts);
+  parts->workshop = std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime,
+                                                    parts->registry, parts->remote, parts->pool,
+                                                    parts->cache_mounts, parts->agents);
   parts->store.reserve().fill();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }
@@ -79,6 +80,7 @@ asio::awaitable<void> Services::close() {
   co_await parts_->executions.in_flight.drain();
   co_await parts_->remote.drain();
   co_await parts_->layers.drain();
+  co_await parts_->agents.drain();
 }
 
 std::vector<std::string> Services::notes() const {

@@ -27,6 +27,7 @@ struct Services::Parts {
   ops::CacheMounts cache_mounts;
   ops::RemoteSources remote;
   solver::Executions executions;
+  ops::AgentSockets agents;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;
 };

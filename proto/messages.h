@@ -30,6 +30,7 @@ inline constexpr std::string_view kDockerignore =
 inline constexpr std::string_view kOutput =
     "output:";  ///< + index into outputs: file or directory to write
 inline constexpr std::string_view kSecret = "secret:";  ///< + id: a readable file
+inline constexpr std::string_view kSsh = "ssh:";        ///< + id: an agent's socket, O_PATH
 }  // namespace role
 
 /// One "-o type=...,key=value".

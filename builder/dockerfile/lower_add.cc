@@ -20,12 +20,12 @@ bool is_url(std::string_view source) {
   return source.starts_with("http://") || source.starts_with("https://");
 }
 
-/// The path of exactly that name, as a copy's source.
+/// The file of that name, as a copy's source. It is the only one there is: a pattern that matches
+/// any character where the name has one with a meaning matches nothing else.
 std::string as_pattern(std::string_view name) {
-  std::string pattern;
-  for (const char c : name) {
-    if (std::string_view("*?[\\").contains(c)) pattern += '\\';
-    pattern += c;
+  std::string pattern(name);
+  for (char& c : pattern) {
+    if (std::string_view("*[\\").contains(c)) c = '?';
   }
   return pattern;
 }

@@ -1,6 +1,7 @@
 #include "builder/ops/exec.h"
 
 #include "builder/ops/exec_mounts.h"
+#include "builder/ops/exec_secrets.h"
 #include "builder/ops/new_layer.h"
 #include "builder/os/offload.h"
 
@@ -60,14 +61,19 @@ sandbox::RunSpec to_spec(const graph::ExecOp& op, const std::filesystem::path& r
 asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
                                            std::vector<FileInput> inputs,
                                            registry::CredentialsProvider credentials,
+                                           ClientSecrets secrets,
                                            solver::Listener listener,
                                            Workshop& workshop) {
+  // First, so that what is missing is told before anything is downloaded.
+  LentToStep lent = co_await lend_to_step(op, std::move(secrets), listener, workshop);
   const auto lowers = co_await workshop.layers.unpacked(inputs.at(0).stack, credentials, listener);
   auto mount = [&] { return open_workspace(workshop, "run", lowers); };
   auto workspace = co_await os::offload(workshop.pool, mount);
   ExecMounts mounts = co_await prepare_mounts(op, inputs, credentials, listener, workshop);
   sandbox::RunSpec spec = to_spec(op, workspace->root());
   spec.mounts = mounts.mounts;
+  spec.mounts.insert(spec.mounts.end(), lent.mounts.begin(), lent.mounts.end());
+  spec.secret_env = std::move(lent.variables);
   const os::ExitStatus status = co_await workshop.runtime.run(
       std::move(spec),
       [listener](int stream, std::string_view text) { listener->log(stream, text); });

@@ -13,6 +13,7 @@ namespace kiln::ops {
 boost::asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
                                                   std::vector<FileInput> inputs,
                                                   registry::CredentialsProvider credentials,
+                                                  ClientSecrets secrets,
                                                   solver::Listener listener,
                                                   Workshop& workshop);
 

@@ -116,6 +116,7 @@ std::string identity_of(const graph::CacheMount& mount, const std::vector<FileIn
   return identity + " " + mount.source;
 }
 
+/// Of inputs, caches and tmpfs; exec_secrets.h has those of secrets and agents.
 class Preparation {
  public:
   Preparation(const graph::ExecOp& op,
@@ -128,7 +129,7 @@ class Preparation {
         credentials_(std::move(credentials)),
         listener_(std::move(listener)),
         workshop_(workshop) {
-    result_.mounts.resize(op.mounts.size());
+    ready_.resize(op.mounts.size());
   }
 
   asio::awaitable<ExecMounts> run() {
@@ -137,21 +138,21 @@ class Preparation {
     std::multimap<std::string, std::size_t> caches;
     for (std::size_t i = 0; i < op_.mounts.size(); ++i) {
       if (const auto* bind = std::get_if<graph::BindMount>(&op_.mounts[i])) {
-        result_.mounts[i] = co_await bind_input(*bind);
+        ready_[i] = co_await bind_input(*bind);
       } else if (const auto* tmpfs = std::get_if<graph::TmpfsMount>(&op_.mounts[i])) {
-        result_.mounts[i] = sandbox::TmpfsMount{tmpfs->target, tmpfs->size_bytes, tmpfs->read_only};
+        ready_[i] = sandbox::TmpfsMount{tmpfs->target, tmpfs->size_bytes, tmpfs->read_only};
       } else if (const auto* cache = std::get_if<graph::CacheMount>(&op_.mounts[i])) {
         caches.emplace(identity_of(*cache, inputs_), i);
-      } else {
-        throw Error(Errc::invalid_input, "secret and SSH mounts are not supported yet");
       }
     }
     std::map<std::string, std::shared_ptr<const CacheMounts::Lease>> leases;
     for (const auto& [identity, i] : caches) {
       const auto& cache = std::get<graph::CacheMount>(op_.mounts[i]);
       if (!leases.contains(identity)) leases[identity] = co_await lease_cache(cache, identity);
-      result_.mounts[i] =
-          sandbox::BindMount{leases[identity]->content(), cache.target, !cache.read_only};
+      ready_[i] = sandbox::BindMount{leases[identity]->content(), cache.target, !cache.read_only};
+    }
+    for (std::optional<sandbox::Mount>& mount : ready_) {
+      if (mount) result_.mounts.push_back(std::move(*mount));
     }
     for (auto& [identity, lease] : leases)
       result_.held.push_back(std::move(lease));
@@ -200,6 +201,7 @@ class Preparation {
   registry::CredentialsProvider credentials_;
   solver::Listener listener_;
   Workshop& workshop_;
+  std::vector<std::optional<sandbox::Mount>> ready_;  ///< in the order of the step's
   ExecMounts result_;
 };
 

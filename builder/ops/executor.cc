@@ -25,15 +25,26 @@ asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::source_parts(
     co_return co_await select_local(vertex, *local);
   if (const graph::HttpSource* http = graph::http_source(definition)) {
     if (!http->checksum.empty()) co_return pinned_parts(*http);
-    WebFile file = co_await fetch_web_file(*http, {}, listener, workshop_);
+    WebFile file = co_await fetch_web_file(*http, inputs_.secrets, listener, workshop_);
     fetched_[vertex] = file.stack;
     co_return file.parts();
   }
   if (const graph::GitSource* git = graph::git_source(definition)) {
-    const GitRevision& revision = revisions_[vertex] = co_await resolve_git(*git, {}, listener);
+    const LentToGit lent = co_await lend_to_git(listener);
+    const GitRevision& revision = revisions_[vertex] =
+        co_await resolve_git(*git, lent.access, listener);
     co_return git_parts(*git, revision);
   }
   co_return std::vector<graph::KeyPart>{};  // an image's manifest is in its operation
+}
+
+asio::awaitable<BuildExecutor::LentToGit> BuildExecutor::lend_to_git(solver::Listener listener) {
+  LentToGit lent{{inputs_.secrets, {}}, std::nullopt};
+  if (std::shared_ptr<const ClientAgent> agent = inputs_.secrets.agent("default")) {
+    lent.agent = co_await workshop_.agents.open(std::move(agent), {}, std::move(listener));
+    lent.access.ssh_agent = lent.agent->path();
+  }
+  co_return lent;
 }
 
 asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::select_local(
@@ -64,9 +75,11 @@ asio::awaitable<solver::Stack> BuildExecutor::load(VertexId vertex, solver::List
   if (const graph::ImageSource* image = graph::image_source(definition))
     co_return co_await load_image(*image, inputs_.credentials, listener, workshop_);
   if (const graph::HttpSource* http = graph::http_source(definition))
-    co_return (co_await fetch_web_file(*http, {}, listener, workshop_)).stack;
-  if (const graph::GitSource* git = graph::git_source(definition))
-    co_return co_await load_git(*git, revisions_.at(vertex), {}, listener, workshop_);
+    co_return (co_await fetch_web_file(*http, inputs_.secrets, listener, workshop_)).stack;
+  if (const graph::GitSource* git = graph::git_source(definition)) {
+    const LentToGit lent = co_await lend_to_git(listener);
+    co_return co_await load_git(*git, revisions_.at(vertex), lent.access, listener, workshop_);
+  }
   co_return solver::Stack{};
 }
 
@@ -84,8 +97,8 @@ asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
     return files;
   };
   if (const auto* exec = std::get_if<graph::ExecOp>(&definition.op)) {
-    co_return co_await run_exec_op(*exec, with_selections(), inputs_.credentials, listener,
-                                   workshop_);
+    co_return co_await run_exec_op(*exec, with_selections(), inputs_.credentials, inputs_.secrets,
+                                   listener, workshop_);
   }
   if (graph::is_scratch(definition)) co_return solver::Stack{};
   if (const auto* file = std::get_if<graph::FileOp>(&definition.op)) {

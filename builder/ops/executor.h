@@ -7,8 +7,11 @@
 #include <memory>
 #include <string>
 
+#include "builder/ops/agent_socket.h"
 #include "builder/ops/cache_mounts.h"
+#include "builder/ops/client_secrets.h"
 #include "builder/ops/context.h"
+#include "builder/ops/git_remote.h"
 #include "builder/ops/git_revision.h"
 #include "builder/ops/layers.h"
 #include "builder/sandbox/runtime.h"
@@ -27,6 +30,7 @@ struct Workshop {
   RemoteSources& remote;
   boost::asio::thread_pool& pool;
   CacheMounts& cache_mounts;
+  AgentSockets& agents;
 };
 
 /// What one build's operations may use of its client. Work that outlives the build keeps it.
@@ -34,6 +38,7 @@ struct ClientInputs {
   std::map<std::string, std::shared_ptr<const ClientDirectory>>
       directories;  ///< by LocalSource::name
   registry::CredentialsProvider credentials;
+  ClientSecrets secrets;
 };
 
 /// A command of a RUN step ended badly.
@@ -66,6 +71,13 @@ class BuildExecutor final : public solver::Executor {
   [[nodiscard]] bool usable(const std::vector<store::LayerRow>& layers) const override;
 
  private:
+  /// What the client gives for repositories; its agent listens as long as this lives.
+  struct LentToGit {
+    GitAccess access;
+    std::optional<AgentSocket> agent;
+  };
+  boost::asio::awaitable<LentToGit> lend_to_git(solver::Listener listener);
+
   boost::asio::awaitable<std::vector<graph::KeyPart>> select_local(graph::VertexId vertex,
                                                                    const graph::LocalSource& local);
 

@@ -78,17 +78,16 @@ std::string scope_of(const std::string& url) {
   return url;
 }
 
-asio::awaitable<std::string> authorization(Parts parts, SecretLookup secrets) {
-  if (secrets) {
-    for (const std::string& suffix : {"." + parts.host, std::string()}) {
-      if (const auto header = co_await secrets("GIT_AUTH_HEADER" + suffix)) co_return *header;
-      if (const auto token = co_await secrets("GIT_AUTH_TOKEN" + suffix))
-        co_return "basic " + base64("x-access-token:" + *token);
-    }
+std::string authorization(const Parts& parts, const ClientSecrets& secrets) {
+  for (const std::string& suffix : {"." + parts.host, std::string()}) {
+    if (const auto header = secrets.secret("GIT_AUTH_HEADER" + suffix))
+      return std::string(header->view());
+    if (const auto token = secrets.secret("GIT_AUTH_TOKEN" + suffix))
+      return "basic " + base64(fmt::format("x-access-token:{}", token->view()));
   }
-  if (parts.userinfo.empty()) co_return "";
+  if (parts.userinfo.empty()) return "";
   const std::string decoded = graph::percent_decoded(parts.userinfo);
-  co_return "Basic " + base64(decoded.contains(':') ? decoded : decoded + ":");
+  return "Basic " + base64(decoded.contains(':') ? decoded : decoded + ":");
 }
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> words) {
@@ -126,7 +125,7 @@ asio::awaitable<GitRemote> open_remote(std::string remote, GitAccess access) {
   GitRemote opened{remote, {}, std::move(access.ssh_agent)};
   if (parts.scheme != "http" && parts.scheme != "https") co_return opened;
   opened.url = fmt::format("{}://{}{}", parts.scheme, parts.host, parts.rest);
-  const std::string header = co_await authorization(parts, std::move(access.secrets));
+  const std::string header = authorization(parts, access.secrets);
   if (header.empty()) co_return opened;
   const bool sound = std::ranges::none_of(
       header, [](unsigned char c) { return std::iscntrl(c) != 0 && c != '\t'; });

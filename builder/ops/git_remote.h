@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "builder/ops/client_secrets.h"
 #include "builder/ops/git_command.h"
-#include "builder/ops/secret_lookup.h"
 
 namespace kiln::ops {
 
 /// What one build's client gives for repositories.
 struct GitAccess {
-  SecretLookup secrets;
+  ClientSecrets secrets;
   std::filesystem::path ssh_agent;  ///< a socket; "": none
 };
 

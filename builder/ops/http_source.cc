@@ -81,11 +81,11 @@ KeptSource to_kept(const WebFile& file) {
 }
 
 /// The value of an Authorization; "" without one.
-asio::awaitable<std::string> authorization_for(registry::Url url, SecretLookup secrets) {
-  if (!secrets) co_return "";
-  if (const auto token = co_await secrets("HTTP_AUTH_TOKEN_" + url.host))
-    co_return "Bearer " + *token;
-  co_return (co_await secrets("HTTP_AUTH_HEADER_" + url.host)).value_or("");
+std::string authorization_for(const registry::Url& url, const ClientSecrets& secrets) {
+  if (const auto token = secrets.secret("HTTP_AUTH_TOKEN_" + url.host))
+    return fmt::format("Bearer {}", token->view());
+  const auto header = secrets.secret("HTTP_AUTH_HEADER_" + url.host);
+  return header ? std::string(header->view()) : std::string();
 }
 
 std::string advice(const registry::Url& url, int status, bool authorized) {
@@ -207,11 +207,10 @@ std::vector<graph::KeyPart> pinned_parts(const graph::HttpSource& source) {
 }
 
 asio::awaitable<WebFile> fetch_web_file(graph::HttpSource source,
-                                        SecretLookup secrets,
+                                        ClientSecrets secrets,
                                         solver::Listener listener,
                                         Workshop& workshop) {
-  const std::string authorization =
-      co_await authorization_for(registry::Url::parse(source.url), std::move(secrets));
+  const std::string authorization = authorization_for(registry::Url::parse(source.url), secrets);
   // What one may see is not for another who may not.
   std::string key = fmt::format("{}\n{}\n{}\n{}", source.url, source.file_name, source.checksum,
                                 sha256(authorization).str());

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "builder/graph/key_encoding.h"
+#include "builder/ops/client_secrets.h"
 #include "builder/ops/executor.h"
-#include "builder/ops/secret_lookup.h"
 
 namespace kiln::ops {
 
@@ -29,7 +29,7 @@ struct WebFile {
 /// bearer token); no other host gets them. Throws Error naming the URL without its query, and both
 /// digests when they differ. source: BuildKit's source/http.
 boost::asio::awaitable<WebFile> fetch_web_file(graph::HttpSource source,
-                                               SecretLookup secrets,
+                                               ClientSecrets secrets,
                                                solver::Listener listener,
                                                Workshop& workshop);
 

@@ -33,9 +33,9 @@ TEST(Add, OfAUrlCopiesTheFileOfItsName) {
   EXPECT_EQ(input(lowered, 1).name, lowered.graph[lowered.target].name);
 }
 
-TEST(Add, OfAUrlTakesNoPatterns) {
+TEST(Add, OfAUrlMayHaveANameThatLooksLikeAPattern) {
   EXPECT_THAT(copy_at(lower_text("FROM scratch\nADD https://x.org/a*[1] /d/\n"), 0).sources,
-              ElementsAre("a\\*\\[1]"));
+              ElementsAre("a??1]"));
 }
 
 TEST(Add, OfAUrlWithoutANameHasOne) {
