@@ -31,6 +31,16 @@ Fd memory_file(std::string_view content) {
   return fd;
 }
 
+Fd sealed_file(std::string_view content) {
+  Fd fd(::memfd_create("kiln", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) throw system_error(errno, "memfd_create");
+  write_all(fd.get(), content, "a file in memory");
+  if (::fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0)
+    throw system_error(errno, "seal a file in memory");
+  if (::lseek(fd.get(), 0, SEEK_SET) < 0) throw system_error(errno, "rewind a file in memory");
+  return fd;
+}
+
 std::string read_all(int fd, std::string_view name) {
   std::string text;
   std::array<char, 16384> buffer;

@@ -33,6 +33,9 @@ class Fd {
 /// An anonymous file in memory that holds `content`, at offset 0.
 [[nodiscard]] Fd memory_file(std::string_view content);
 
+/// The same, but for reading only: nobody who has it can change it.
+[[nodiscard]] Fd sealed_file(std::string_view content);
+
 /// All that is left to read from `fd`; `name` is for the error.
 [[nodiscard]] std::string read_all(int fd, std::string_view name);
 

@@ -52,12 +52,21 @@ class Spawn {
   }
 
   /// 0 or the errno of the failure.
-  int run(const std::vector<std::string>& argv, pid_t& pid) {
+  int run(const std::vector<std::string>& argv,
+          pid_t& pid,
+          const std::vector<std::string>& variables = {}) {
     std::vector<char*> pointers;
     for (const std::string& argument : argv)
       pointers.push_back(const_cast<char*>(argument.c_str()));  // NOLINT: exec takes char*
     pointers.push_back(nullptr);
-    return ::posix_spawnp(&pid, pointers[0], &actions_, &attributes_, pointers.data(), environ);
+    std::vector<char*> environment;
+    for (const std::string& variable : variables)
+      environment.push_back(const_cast<char*>(variable.c_str()));  // NOLINT: exec takes char*
+    for (char** one = environ; *one != nullptr; ++one)
+      environment.push_back(*one);
+    environment.push_back(nullptr);
+    return ::posix_spawnp(&pid, pointers[0], &actions_, &attributes_, pointers.data(),
+                          environment.data());
   }
 
  private:
@@ -73,7 +82,8 @@ std::string content(const Fd& file) {
 }  // namespace
 
 std::optional<ProcessResult> run_process(const std::vector<std::string>& argv,
-                                         std::string_view input) {
+                                         std::string_view input,
+                                         const std::vector<std::string>& variables) {
   // Files in memory, not pipes: nobody has to be read or written while the program runs.
   const Fd in = memory_file(input);
   const Fd out = memory_file("");
@@ -83,7 +93,7 @@ std::optional<ProcessResult> run_process(const std::vector<std::string>& argv,
   spawn.give(out.get(), STDOUT_FILENO);
   spawn.give(err.get(), STDERR_FILENO);
   pid_t pid = 0;
-  if (const int error = spawn.run(argv, pid); error != 0) {
+  if (const int error = spawn.run(argv, pid, variables); error != 0) {
     if (error == ENOENT) return std::nullopt;
     throw system_error(error, "run " + argv[0]);
   }
@@ -93,6 +103,25 @@ std::optional<ProcessResult> run_process(const std::vector<std::string>& argv,
   }
   const int exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
   return ProcessResult{exit_code, content(out), content(err)};
+}
+
+pid_t spawn_apart(const std::vector<std::string>& argv, int input) {
+  const Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));  // NOLINT: open is variadic
+  if (!null) throw system_error(errno, "open /dev/null");
+  Spawn spawn(POSIX_SPAWN_SETSID);
+  spawn.give(input, STDIN_FILENO);
+  spawn.give(null.get(), STDOUT_FILENO);
+  spawn.give(null.get(), STDERR_FILENO);
+  spawn.close_others();
+  pid_t pid = 0;
+  check_spawn(spawn.run(argv, pid), "run " + argv[0]);
+  return pid;
+}
+
+void wait_for_end(pid_t pid) {
+  while (::waitpid(pid, nullptr, 0) < 0) {
+    if (errno != EINTR) throw system_error(errno, "wait for a process");
+  }
 }
 
 pid_t spawn_daemon(const std::vector<std::string>& argv, int log) {

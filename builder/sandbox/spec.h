@@ -49,7 +49,7 @@ struct Ulimit {
 struct RunSpec {
   std::filesystem::path rootfs;  ///< mounted and writable
   std::vector<std::string> args;
-  std::vector<std::string> env;  ///< NAME=value
+  std::vector<std::string> env;            ///< NAME=value
   std::vector<SecretVariable> secret_env;  ///< each name once
   std::string working_dir = "/";
   std::string user;  ///< "name|uid[:group|gid]", resolved in the root file system; "" is root

@@ -6,6 +6,7 @@
 
 #include "cli/commands/build_files.h"
 #include "cli/commands/build_flags.h"
+#include "cli/commands/build_secrets.h"
 #include "cli/commands/commands.h"
 #include "cli/errors.h"
 #include "cli/progress_report.h"
@@ -22,6 +23,7 @@ const char* const kExamples =
   kiln build - < context.tar.gz                build an archive; - < Dockerfile: one without a context
   kiln build -o out .                          write the result's files to the directory out
   kiln build -o type=oci,dest=app.tar .        write an OCI archive
+  kiln build --secret id=npm,src=$HOME/.npmrc --ssh default .   secrets and keys for RUN --mount
   kiln build --platform linux/amd64,linux/arm64 -t ghcr.io/me/app:1 --push .
   kiln build --check .                         look for mistakes and bad habits, build nothing
   kiln build --iidfile id.txt --progress plain .   in CI: a log of lines, the digest in a file
@@ -114,6 +116,10 @@ void declare(CommandLine& line, BuildFlags& flags) {
   line.option("--shm-size", flags.shm_size, "SIZE", "Size of RUN's /dev/shm, such as 64m");
   line.list("--allow", flags.allow, "ENTITLEMENT",
             "Ask for network.host or security.insecure (repeatable)");
+  line.list("--secret", flags.secrets, "id=ID[,src=FILE|,env=VARIABLE]",
+            "Lend a secret to RUN --mount=type=secret,id=ID (repeatable)");
+  line.list("--ssh", flags.ssh, "default|ID[=SOCKET|=KEY[,KEY]]",
+            "Lend an SSH agent, or private keys, to RUN --mount=type=ssh (repeatable)");
   line.option("--progress", flags.progress, "MODE",
               "auto, tty, plain, json (events on stdout) or quiet");
   line.flag("-q,--quiet", flags.quiet, "Print the image's digest and nothing else");
@@ -144,6 +150,8 @@ int build_command(Invocation& invocation) {
   ProgressMode mode = flags.quiet ? ProgressMode::quiet : parse_progress_mode(flags.progress);
   if (!call.method.empty()) mode = ProgressMode::quiet;
   BuildFiles files = open_build_files(request, flags.file);
+  const Lending lending =
+      open_lending(flags.secrets, flags.ssh, environment, request, files.descriptors);
   const auto progress =
       make_progress({.mode = mode, .title = "Building", .stdout_taken = files.stdout_taken});
   remove_stale(flags.iidfile);

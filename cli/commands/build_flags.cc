@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "cli/commands/csv.h"
 #include "cli/errors.h"
 #include "proto/platform.h"
 #include "proto/reference.h"
@@ -36,27 +37,6 @@ void check_ulimit(const std::string& text) {
     throw UsageError("--ulimit \"{}\": write NAME=SOFT[:HARD]", text);
 }
 
-/// The fields of one line of CSV. source: RFC 4180, which docker's --output follows
-std::vector<std::string> split_csv(const std::string& text) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"' && quoted && i + 1 < text.size() && text[i + 1] == '"') {
-      fields.back() += '"';
-      ++i;
-    } else if (c == '"' && (quoted || fields.back().empty())) {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else {
-      fields.back() += c;
-    }
-  }
-  if (quoted) throw UsageError("--output \"{}\": a quote is not closed", text);
-  return fields;
-}
-
 void add_build_args(const BuildFlags& flags,
                     const Environment& environment,
                     BuildRequest& request) {
@@ -86,7 +66,7 @@ void add_labels(const BuildFlags& flags, BuildRequest& request) {
 
 void add_platforms(const BuildFlags& flags, BuildRequest& request) {
   for (const std::string& text : flags.platforms) {
-    for (const std::string& name : split_csv(text)) {
+    for (const std::string& name : split_csv("--platform", text)) {
       require("--platform", name,
               [&] { request.platforms.push_back(Platform::parse(name).str()); });
     }
@@ -99,7 +79,7 @@ void add_no_cache(const BuildFlags& flags, BuildRequest& request) {
       request.no_cache = text == "true";
       continue;
     }
-    for (const std::string& stage : split_csv(text)) {
+    for (const std::string& stage : split_csv("--no-cache", text)) {
       if (!stage.empty()) request.no_cache_stages.push_back(stage);
     }
   }
@@ -124,7 +104,7 @@ void move_to_request(Output& output, const std::string& text, BuildRequest& requ
     request.push = request.push || push.mapped() == "true";
   }
   if (const auto names = output.attributes.extract("name"); !names.empty()) {
-    for (const std::string& name : split_csv(names.mapped())) {
+    for (const std::string& name : split_csv("--output", names.mapped())) {
       require("--output name", name, [&] { check_image_name(name); });
       request.tags.push_back(name);
     }
@@ -147,7 +127,7 @@ void add_outputs(const BuildFlags& flags, BuildRequest& request) {
 }  // namespace
 
 Output parse_output(const std::string& text) {
-  const std::vector<std::string> fields = split_csv(text);
+  const std::vector<std::string> fields = split_csv("--output", text);
   if (text.empty()) throw UsageError("--output: the value is empty; write type=TYPE[,dest=PATH]");
   Output output;
   if (fields.size() == 1 && !text.contains('=')) {
@@ -213,7 +193,7 @@ std::int64_t parse_size(std::string_view flag, const std::string& text) {
 Call parse_call(const BuildFlags& flags) {
   Call call;
   if (flags.check) call.method = "check";
-  for (const std::string& field : split_csv(flags.call)) {
+  for (const std::string& field : split_csv("--call", flags.call)) {
     const auto [key, value] = split_pair(field);
     if (key == "format" && (value == "json" || value == "text")) {
       call.json = value == "json";

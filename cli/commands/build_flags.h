@@ -27,6 +27,8 @@ struct BuildFlags {
   std::vector<std::string> ulimits;
   std::string shm_size;
   std::vector<std::string> allow;
+  std::vector<std::string> secrets;
+  std::vector<std::string> ssh;
   std::string progress = "auto";
   bool quiet = false;
   std::string iidfile;

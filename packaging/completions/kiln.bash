@@ -53,6 +53,11 @@ _kiln() {
     --network) mapfile -t COMPREPLY < <(compgen -W "default host none" -- "$cur"); return ;;
     --platform) mapfile -t COMPREPLY < <(compgen -W "linux/amd64 linux/arm64 linux/arm/v7" -- "$cur"); return ;;
     --allow) mapfile -t COMPREPLY < <(compgen -W "network.host security.insecure" -- "$cur"); return ;;
+    --ssh) mapfile -t COMPREPLY < <(compgen -W "default" -- "$cur"); return ;;
+    --secret)
+      mapfile -t COMPREPLY < <(compgen -W "id=" -- "$cur")
+      compopt -o nospace 2>/dev/null
+      return ;;
     --format)
       local formats="table json"
       [[ $command == save ]] && formats="oci docker"

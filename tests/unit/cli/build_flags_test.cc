@@ -155,7 +155,6 @@ TEST(BuildFlags, SourceDateEpochComesFromTheEnvironmentUnlessGiven) {
 TEST(BuildFlags, MistakesNameTheFlagAndTheValue) {
   EXPECT_EQ(misuse({"."}), "accepted");
   EXPECT_THAT(misuse({}), HasSubstr("CONTEXT is required"));
-  EXPECT_EQ(misuse({"--secret", "id=x", "."}), "unknown flag --secret; see 'kiln build --help'");
   EXPECT_EQ(misuse({"--cache-from=x", "."}), "unknown flag --cache-from; see 'kiln build --help'");
   EXPECT_THAT(misuse({"a", "b"}), HasSubstr("too many arguments: \"b\""));
   EXPECT_THAT(misuse({"-t", "UPPER", "."}), HasSubstr("--tag \"UPPER\": "));
