@@ -1,6 +1,7 @@
 // Any text either lowers or is a DockerfileError; every place in it is inside the text.
 #include <cstdlib>
 
+#include "builder/dockerfile/call_result.h"
 #include "builder/dockerfile/lower.h"
 
 namespace {
@@ -31,6 +32,9 @@ void lower(const dockerfile::Document& document, int lines) {
       const dockerfile::Lowered lowered = dockerfile::lower(document, options, known);
       require(lowered.target < lowered.graph.size());
       check_places(lowered.warnings, lines);
+      require(!dockerfile::outline_result(document, lowered.outline).json.empty());
+      require(!dockerfile::targets_result(document).text.empty());
+      require(!dockerfile::check_result(document, {lowered.warnings, {}}).text.empty());
       return;
     }
     for (const dockerfile::ImageNeed& need : missing) {
@@ -54,6 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     lower(dockerfile::Document::parse("Dockerfile", text), lines);
   } catch (const dockerfile::DockerfileError& error) {
     check_places(error.diagnostics(), lines);
+    check_places(error.warnings(), lines);
   }
   return 0;
 }
