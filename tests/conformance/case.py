@@ -8,7 +8,7 @@ import io
 import tomllib
 
 TIME = 1_700_000_000  # the modification time of all files of a context that do not name another
-KEYS = {"target", "args", "flags", "env", "times", "files", "stdin"}
+KEYS = {"target", "args", "flags", "env", "times", "files", "stdin", "pages", "commits"}
 FILE_KEYS = {"path", "type", "mode", "text", "bytes", "size", "target", "uid", "gid", "mtime", "xattrs", "tar", "rdev"}
 
 
