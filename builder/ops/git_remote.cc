@@ -79,7 +79,11 @@ std::string scope_of(const std::string& url) {
 }
 
 std::string authorization(const Parts& parts, const ClientSecrets& secrets) {
-  for (const std::string& suffix : {"." + parts.host, std::string()}) {
+  // BuildKit's HOST has the port; a host without it is what people write.
+  const std::string name = parts.host.substr(0, parts.host.find_last_not_of("0123456789"));
+  const bool has_port = name.size() < parts.host.size() && parts.host[name.size()] == ':';
+  for (const std::string& suffix :
+       {"." + parts.host, "." + (has_port ? name : parts.host), std::string()}) {
     if (const auto header = secrets.secret("GIT_AUTH_HEADER" + suffix))
       return std::string(header->view());
     if (const auto token = secrets.secret("GIT_AUTH_TOKEN" + suffix))

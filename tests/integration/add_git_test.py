@@ -1,4 +1,5 @@
 """ADD of git repositories: refs, subdirectories, submodules, .git, and repositories that mean no good."""
+import base64
 import os
 import subprocess
 
@@ -20,8 +21,8 @@ class GitCase(kilntest.SharedDaemonTest):
         self.addCleanup(server.stop)
         return server
 
-    def added(self, source, *flags, options="", destination="/src"):
-        return self.built(f"FROM scratch\nADD {options} {source} {destination}\n", None, *flags)
+    def added(self, source, *flags, options="", destination="/src", **more):
+        return self.built(f"FROM scratch\nADD {options} {source} {destination}\n", None, *flags, **more)
 
     def add_refused(self, source, options=""):
         return self.refused(f"FROM scratch\nADD {options} {source} /src\n").err
@@ -239,6 +240,17 @@ class AccessTest(GitCase):
         built = self.added(f"http://me:secret-word@{web.host}/app.git", options="--keep-git-dir=true")
         self.assertEqual(built.text("/src/a"), "one")
         found = subprocess.run(["grep", "-rl", "secret-word", str(self.kilnd.root / "git"), str(built.path("/src"))],
+                               capture_output=True).stdout
+        self.assertEqual(found, b"")
+
+    def test_a_token_of_the_client_opens_a_repository_and_is_kept_nowhere(self):
+        self.repository().commit({"a": "one"})
+        web = self.web(authorization="basic " + base64.b64encode(b"x-access-token:canary-token").decode())
+        for secret in ("GIT_AUTH_TOKEN", "GIT_AUTH_TOKEN.127.0.0.1"):
+            built = self.added(f"{web.url}/app.git", "--no-cache", "--secret", f"id={secret},env=CANARY",
+                               options="--keep-git-dir=true", env={"CANARY": "canary-token"})
+            self.assertEqual(built.text("/src/a"), "one")
+        found = subprocess.run(["grep", "-rl", "canary-token", str(self.kilnd.root / "git"), str(built.path("/src"))],
                                capture_output=True).stdout
         self.assertEqual(found, b"")
 

@@ -211,6 +211,23 @@ class ServerTest(WebCase):
         self.assertIn("Authorization", near.headers_of("/file")[0])
         self.assertNotIn("Authorization", far.headers_of("/real")[0])
 
+    def test_secrets_of_the_client_are_sent_to_their_host_and_not_shown(self):
+        web = self.web({"/token": Page(TEXT, authorization="Bearer canary-token"),
+                        "/header": Page(TEXT, authorization="Custom canary-header")})
+        environment = {"CANARY": "canary-token", "HEADER": "Custom canary-header"}
+        built = self.added(f"ADD {web.url}/token /", "--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,env=CANARY", env=environment)
+        self.assertEqual(built.path("/token").read_bytes(), TEXT)
+        built = self.added(f"ADD {web.url}/header /", "--secret", "id=HTTP_AUTH_HEADER_127.0.0.1,env=HEADER", env=environment)
+        self.assertEqual(built.path("/header").read_bytes(), TEXT)
+        self.assertNotIn("canary", self.kilnd.log_text())
+
+    def test_what_one_client_may_have_is_not_given_to_another(self):
+        web = self.web({"/file": Page(TEXT, authorization="Bearer canary-token", etag='"1"')})
+        flags = ("--secret", "id=HTTP_AUTH_TOKEN_127.0.0.1,env=CANARY")
+        self.added(f"ADD {web.url}/file /", *flags, env={"CANARY": "canary-token"})
+        refused = self.refused(f"FROM scratch\nADD {web.url}/file /\n", None, *flags, env={"CANARY": "wrong"})
+        self.assertIn("401", refused.err)
+
     def test_a_server_that_wants_credentials_is_answered_with_what_to_do(self):
         web = self.web({"/file": Page(TEXT, authorization="Bearer x")})
         self.assertIn("HTTP_AUTH_TOKEN_127.0.0.1", self.refused(f"FROM scratch\nADD {web.url}/file /\n").err)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 
 import kilntest
+from gitserver import Repository
 
 SSH = "ssh -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o BatchMode=yes -o LogLevel=ERROR"
 
@@ -89,6 +90,14 @@ class AgentTest(SshTest):
         out = self.printed(f"--network=host --mount=type=ssh {SSH} -p {port} root@127.0.0.1 echo through the agent",
                            "--ssh", "default", "--allow", "network.host")
         self.assertEqual(out, "through the agent")
+
+    def test_a_repository_behind_ssh_is_added_with_the_agent_of_the_client(self):
+        port = self.sshd()
+        repository = Repository(self.directory, "closed")
+        repository.commit({"file": "content"})
+        made = self.built(f"FROM scratch\nADD ssh://root@127.0.0.1:{port}{repository.bare} /src\n", None, "--ssh", "default",
+                          env={"SSH_AUTH_SOCK": str(self.agent)})
+        self.assertEqual(made.text("/src/file"), "content")
 
     def test_the_keys_can_be_listed_but_the_agent_not_changed(self):
         out = self.printed("--mount=type=ssh ssh-add -l; ssh-add -D 2>&1; echo ended with $?", "--ssh", "default")
