@@ -146,6 +146,11 @@ DockerfileText read_dockerfile(const BuildContext& context,
   return find_dockerfile(context, name);
 }
 
+std::vector<std::string> read_own_ignore(const ops::ClientDirectory& directory) {
+  const auto text = try_read_file(directory, ".dockerignore", kMaxIgnoreBytes);
+  return text ? dockerfile::parse_ignore_file(".dockerignore", *text) : std::vector<std::string>{};
+}
+
 std::vector<std::string> read_ignore(const BuildContext& context,
                                      const std::string& dockerfile_name,
                                      Caller& caller) {
@@ -156,8 +161,7 @@ std::vector<std::string> read_ignore(const BuildContext& context,
     return dockerfile::parse_ignore_file(name,
                                          read_regular(beside_dockerfile, name, kMaxIgnoreBytes));
   }
-  const auto text = try_read_file(*context.directory, ".dockerignore", kMaxIgnoreBytes);
-  return text ? dockerfile::parse_ignore_file(".dockerignore", *text) : std::vector<std::string>{};
+  return read_own_ignore(*context.directory);
 }
 
 }  // namespace kiln

@@ -37,6 +37,9 @@ struct DockerfileText {
                                              const std::string& name,
                                              Caller& caller);
 
+/// The patterns of the .dockerignore at the top of a client's directory. Blocks.
+[[nodiscard]] std::vector<std::string> read_own_ignore(const ops::ClientDirectory& directory);
+
 /// The ignore patterns of a local context: of <Dockerfile>.dockerignore where the client passed
 /// one, else of its .dockerignore. Contexts of other kinds have none. Blocks.
 /// source: BuildKit frontend/dockerui/config.go

@@ -4,7 +4,9 @@
 #include <charconv>
 
 #include "builder/build_context.h"
+#include "builder/image/layout.h"
 #include "builder/ops/image_source.h"
+#include "builder/os/cancellable.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
 
@@ -43,14 +45,32 @@ graph::Ulimit to_ulimit(const std::string& text) {
           number(std::string_view(text).substr(colon + 1))};
 }
 
+asio::awaitable<ops::ResolvedReference> take_from_layout(const dockerfile::ImageNeed& need,
+                                                         const BuildInputs& inputs,
+                                                         Services::Parts& parts) {
+  const OciLayout& layout = inputs.layouts.at(need.context);
+  auto work = [&](std::stop_token stop) {
+    const image::LayoutSource source{layout.directory->root, layout.directory->peer, layout.tag,
+                                     layout.digest};
+    const Digest manifest = within(layout.directory->what, [&] {
+      return image::import_layout(source, need.platform, parts.store.blobs(), *inputs.lease, stop);
+    });
+    return ops::read_image(parts.store.blobs(), manifest);
+  };
+  co_return co_await os::offload_cancellable(parts.pool, work);
+}
+
 asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
                                    bool pull,
                                    const BuildInputs& inputs,
                                    Services::Parts& parts,
                                    dockerfile::ResolvedImages& known) {
   try {
-    ops::ResolvedReference resolved = co_await ops::resolve_reference(
-        need.reference, need.platform, pull, inputs.client.credentials, *parts.workshop);
+    ops::ResolvedReference resolved =
+        need.in_layout
+            ? co_await take_from_layout(need, inputs, parts)
+            : co_await ops::resolve_reference(need.reference, need.platform, pull,
+                                              inputs.client.credentials, *parts.workshop);
     known.insert_or_assign(need.key(), dockerfile::ResolvedImage{std::move(resolved.manifest),
                                                                  std::move(resolved.config)});
   } catch (const Error& error) {
@@ -71,10 +91,15 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
     DockerfileText file = read_dockerfile(context, request.dockerfile_name, caller);
     std::vector<std::string> ignore = read_ignore(context, file.name, caller);
     dockerfile::Reading reading = dockerfile::Document::read(file.name, std::move(file.text));
+    NamedInputs named = open_named_contexts(request, caller);
+    named.directories.emplace("context", context.directory);
     return BuildInputs{std::move(reading.document),
                        std::move(reading.mistakes),
                        std::move(ignore),
-                       {{{"context", context.directory}}, caller.credentials, secrets}};
+                       {std::move(named.directories), caller.credentials, secrets},
+                       std::move(named.contexts),
+                       std::move(named.layouts),
+                       std::make_shared<store::Lease>(parts.leases)};
   };
   co_return co_await os::offload(parts.pool, read);
 }
@@ -119,6 +144,7 @@ asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
                                           dockerfile::LowerOptions options,
                                           bool pull,
                                           Services::Parts& parts) {
+  options.contexts = inputs.contexts;
   dockerfile::ResolvedImages known;
   while (true) {
     const std::vector<dockerfile::ImageNeed> needs =

@@ -9,6 +9,7 @@
 
 #include "builder/build.h"
 #include "builder/dockerfile/lower.h"
+#include "builder/named_contexts.h"
 #include "builder/services_parts.h"
 
 namespace kiln {
@@ -19,6 +20,9 @@ struct BuildInputs {
   std::vector<dockerfile::Diagnostic> mistakes;  ///< what of the Dockerfile could not be parsed
   std::vector<std::string> ignore;               ///< patterns
   ops::ClientInputs client;
+  dockerfile::NamedContexts contexts;
+  std::map<std::string, OciLayout> layouts;  ///< by NamedContext::name
+  std::shared_ptr<store::Lease> lease;       ///< of what is taken out of layouts
 };
 
 /// Takes the caller's descriptors: parses the Dockerfile and the ignore file that applies.

@@ -23,7 +23,9 @@ inline constexpr int kApiVersion = 1;
 /// Marks a descriptor's role in BuildRequest::descriptors and its kin.
 namespace role {
 inline constexpr std::string_view kContext =
-    "context";  ///< the context directory, O_PATH or O_RDONLY
+    "context";  ///< the context directory, O_PATH or O_RDONLY; or an archive of it to read
+inline constexpr std::string_view kNamedContext =
+    "context:";  ///< + name in named_contexts: a directory, of files or an OCI layout
 inline constexpr std::string_view kDockerfile = "dockerfile";  ///< a readable file
 inline constexpr std::string_view kDockerignore =
     "dockerignore";  ///< <Dockerfile>.dockerignore, readable
@@ -47,6 +49,8 @@ struct BuildRequest {
   std::vector<std::string> tags;
   std::string context_name;     ///< the context as the user typed it, for messages
   std::string dockerfile_name;  ///< the Dockerfile as the user typed it, for messages
+  /// --build-context NAME=VALUE: a directory, docker-image://IMAGE, oci-layout://DIRECTORY[:TAG].
+  std::map<std::string, std::string> named_contexts;
   std::string target;
   std::map<std::string, std::string> build_args;
   std::map<std::string, std::string> labels;

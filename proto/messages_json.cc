@@ -28,6 +28,7 @@ void fields(Visitor& visit, BuildRequest& value) {
   visit("tags", value.tags);
   visit("context_name", value.context_name);
   visit("dockerfile_name", value.dockerfile_name);
+  visit("named_contexts", value.named_contexts);
   visit("target", value.target);
   visit("build_args", value.build_args);
   visit("labels", value.labels);

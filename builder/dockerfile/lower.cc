@@ -4,6 +4,7 @@
 
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/stage_builder.h"
+#include "builder/dockerfile/text.h"
 
 namespace kiln::dockerfile {
 
@@ -38,6 +39,20 @@ void normalize(Platform& platform) {
   } catch (const Error&) {
     return;  // a base may name a platform that no build can ask for
   }
+}
+
+/// What BuildKit's exporter calls the highest layer when the history has one entry less than there
+/// are layers, as it is above a base that came without a history.
+/// source: BuildKit exporter/containerimage/writer.go normalizeLayersAndHistory
+StepHistory nameless_entry(const graph::Graph& graph, const StageState& stage) {
+  const graph::VertexId highest = stage.file_system;
+  const graph::Op& op = graph[highest].op;
+  std::string description = "fileop target";
+  if (highest == stage.nameless->vertex) description = stage.nameless->description;
+  if (const auto* exec = std::get_if<graph::ExecOp>(&op))
+    description = "mount / from exec " + join(exec->args, " ");
+  if (std::holds_alternative<graph::MergeOp>(op)) description = graph[highest].name;
+  return {{"", std::move(description), "", "buildkit.exporter.image.v0", false}, highest};
 }
 
 /// The image is for the platform asked for, whatever its base says about itself.
@@ -104,6 +119,7 @@ Lowered lower_plan(const Plan& plan, LoweringContext context) {
   set_platform(lowered.config, options);
   normalize(lowered.config.platform);
   lowered.history = std::move(result.history);
+  if (result.nameless) lowered.history.push_back(nameless_entry(context.graph, result));
   lowered.source_date_epoch = plan.source_date_epoch;
   lowered.graph = std::move(context.graph);
   lowered.warnings = context.linter.take();
@@ -139,7 +155,7 @@ Lowered lower(const Document& document, const LowerOptions& options, const Resol
   return with_warnings(linter, [&] {
     const Plan plan = make_plan(ast, options, known, linter);
     check(plan.missing.empty(), "every image that lowering needs was resolved");
-    return lower_plan(plan, {ast, options, plan, known, linter, {}, {}, {}, {}, {}, {}});
+    return lower_plan(plan, {ast, options, plan, known, linter, {}, {}, {}, {}, {}, {}, {}});
   });
 }
 

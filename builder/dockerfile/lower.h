@@ -15,6 +15,7 @@
 
 #include "builder/dockerfile/diagnostic.h"
 #include "builder/dockerfile/document.h"
+#include "builder/dockerfile/named_context.h"
 #include "builder/dockerfile/outline.h"
 #include "builder/graph/graph.h"
 #include "proto/oci.h"
@@ -39,6 +40,7 @@ struct LowerOptions {
   std::vector<graph::Ulimit> ulimits;
   std::int64_t shm_size_bytes = 0;
   std::vector<std::string> context_ignore;  ///< patterns of the .dockerignore that applies
+  NamedContexts contexts;
   std::vector<std::string> allow;  ///< entitlements that the request has: "network.host", ...
 };
 
@@ -49,8 +51,12 @@ struct ImageNeed {
   std::string text;          ///< as the Dockerfile has it, for messages
   graph::SourceRange range;  ///< where
   bool needs_config = true;  ///< false for COPY --from=IMAGE: only its files are used
+  std::string context{};     ///< the named context that it stands for, "" when it is none
+  bool in_layout = false;    ///< the context is an OCI layout, which no registry has
   /// Key into ResolvedImages.
-  [[nodiscard]] std::string key() const { return reference.str() + " " + platform.str(); }
+  [[nodiscard]] std::string key() const { 
+    return reference.str() + " " + platform.str() + (in_layout ? " in " + context : "");
+  }
 };
 
 struct ResolvedImage {

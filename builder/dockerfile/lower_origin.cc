@@ -22,20 +22,13 @@ graph::VertexId origin_vertex(StageBuilder& builder,
       return context.image_vertex(*origin.image, "FROM ");
     case Origin::Kind::scratch:
       return context.scratch_vertex(builder.stage().platform);
+    case Origin::Kind::named:
+      return context.named_vertex(*origin.named, wanted);
     case Origin::Kind::context:
       break;
   }
-  graph::LocalSource local;
-  local.name = "context";
-  local.include = wanted.include;
-  local.exclude = builder.options().context_ignore;
-  local.source_exclude = wanted.exclude;
-  local.keep_parents = wanted.keep_parents;
-  local.is_literal = wanted.is_literal;
-  // One vertex for the same files, however many steps take them: they are listed and hashed once.
-  for (const graph::VertexId known : context.selections) {
-    if (*graph::local_source(context.graph[known]) == local) return known;
-  }
+  graph::LocalSource local = wanted.of_local("context", builder.options().context_ignore);
+  if (const auto known = context.selected(local)) return *known;
   context.selections.push_back(
       builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context"));
   return context.selections.back();

@@ -15,6 +15,22 @@ namespace {
 /// A number is the index of a stage for COPY, and the name of an image for a mount.
 enum class Numbers { are_indexes, are_names };
 
+void take_named(Origin& origin,
+                const NamedContext& named,
+                const Platform& platform,
+                const Instruction& place) {
+  const auto* image = std::get_if<ImageContext>(&named.from);
+  if (!image) {
+    origin.kind = Origin::Kind::named;
+    origin.named = &named;
+  } else if (!image->reference) {
+    origin.kind = Origin::Kind::scratch;
+  } else {
+    origin.kind = Origin::Kind::image;
+    origin.image = context_need(named, platform, place, false);
+  }
+}
+
 Origin origin_of(const Planning& planning,
                  const std::string& from,
                  Numbers numbers,
@@ -36,6 +52,9 @@ Origin origin_of(const Planning& planning,
     origin.stage = *stage;
   } else if (from == "scratch") {
     origin.kind = Origin::Kind::scratch;
+  } else if (const NamedContext* named =
+                 find_context(planning.options.contexts, from, planning.options.target_platform)) {
+    take_named(origin, *named, planning.options.target_platform, place);
   } else {
     origin.kind = Origin::Kind::image;
     origin.image = image_need(plan, from, planning.options.target_platform, place, false);
@@ -119,12 +138,22 @@ ImageNeed image_need(const Plan& plan,
   }
 }
 
+ImageNeed context_need(const NamedContext& named,
+                       const Platform& platform,
+                       const Instruction& place,
+                       bool needs_config) {
+  const auto& image = std::get<ImageContext>(named.from);
+  return {image.reference->or_latest(), platform,   named.value,    place.range,
+          needs_config,                 named.name, image.in_layout};
+}
+
 bool has_other_origins(const Stage& stage) {
   // source: BuildKit counts a mount without `from` as one from the empty image, whatever its type.
   return std::ranges::any_of(stage.steps, [](const Step& step) {
     const bool is_run = std::holds_alternative<Run>(step.instruction->command);
     return std::ranges::any_of(step.origins, [&](const Origin& origin) {
       return origin.kind == Origin::Kind::image || origin.kind == Origin::Kind::scratch ||
+             origin.kind == Origin::Kind::named ||
              (is_run && origin.kind == Origin::Kind::context);
     });
   });

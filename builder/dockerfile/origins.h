@@ -31,6 +31,12 @@ void resolve_origins(const Planning& planning, const Stage& stage, Step& step);
                                    const Instruction& place,
                                    bool needs_config);
 
+/// The same for a named context that is an image.
+[[nodiscard]] ImageNeed context_need(const NamedContext& named,
+                                     const Platform& platform,
+                                     const Instruction& place,
+                                     bool needs_config);
+
 /// True when something comes from elsewhere than the context and the stages.
 [[nodiscard]] bool has_other_origins(const Stage& stage);
 

@@ -53,16 +53,52 @@ graph::VertexId LoweringContext::image_vertex(const ImageNeed& need, const std::
   if (added) {
     Reference reference = need.reference;
     reference.digest = image->second.manifest;
-    const std::string title = name + reference.str();
-    entry->second = graph.add({graph::SourceOp(graph::ImageSource{
-                                   std::move(reference), image->second.manifest, need.platform}),
-                               {},
-                               need.platform,
-                               title,
-                               need.range,
-                               false});
+    const std::string title = need.context.empty()
+                                  ? name + reference.str()
+                                  : fmt::format("[context {}] {}", need.context, need.text);
+    entry->second =
+        graph.add({graph::SourceOp(graph::ImageSource{std::move(reference), image->second.manifest,
+                                                      need.platform, need.in_layout}),
+                   {},
+                   need.platform,
+                   title,
+                   need.range,
+                   false});
   }
   return entry->second;
+}
+
+graph::VertexId LoweringContext::named_vertex(const NamedContext& named, const Wanted& wanted) {
+  const auto add = [&](graph::SourceOp source, std::string_view what) {
+    return graph.add({std::move(source),
+                      {},
+                      options.target_platform,
+                      fmt::format("[context {}] {}", named.name, what),
+                      {},
+                      false});
+  };
+  if (const auto* local = std::get_if<LocalContext>(&named.from)) {
+    graph::LocalSource source = wanted.of_local(named.local_name(), local->ignore);
+    if (const auto same = selected(source)) return *same;
+    selections.push_back(add(std::move(source), "load from client"));
+    return selections.back();
+  }
+  const auto [entry, added] = remote_contexts.try_emplace(named.name, 0);
+  if (added) {
+    if (const auto* git = std::get_if<graph::GitSource>(&named.from)) {
+      entry->second = add(*git, named.value);
+    } else {
+      entry->second = add(std::get<graph::HttpSource>(named.from), named.value);
+    }
+  }
+  return entry->second;
+}
+
+std::optional<graph::VertexId> LoweringContext::selected(const graph::LocalSource& source) const {
+  const auto same = std::ranges::find_if(selections, [&](graph::VertexId vertex) {
+    return *graph::local_source(graph[vertex]) == source;
+  });
+  return same == selections.end() ? std::nullopt : std::optional(*same);
 }
 
 graph::VertexId LoweringContext::scratch_vertex(const Platform& platform) {
@@ -72,7 +108,7 @@ graph::VertexId LoweringContext::scratch_vertex(const Platform& platform) {
 
 StageBuilder::StageBuilder(LoweringContext& context, const Stage& stage)
     : context_(context), stage_(stage) {
-  step_total_ = stage.base_image ? 1 : 0;
+  step_total_ = stage.base_image || stage.base_context ? 1 : 0;
   for (const Step& step : stage.steps)
     step_total_ += takes_step_number(*step.instruction) ? 1 : 0;
 }
@@ -96,6 +132,8 @@ void StageBuilder::begin() {
     state_ = context_.states[*stage_.base_stage];
   } else if (stage_.base_image) {
     begin_from_image(*stage_.base_image);
+  } else if (stage_.base_context) {
+    begin_from_context(*stage_.base_context);
   } else {
     state_.file_system = context_.scratch_vertex(stage_.platform);
     state_.image.platform = stage_.platform;
@@ -136,7 +174,7 @@ void StageBuilder::begin_from_image(const ImageNeed& need) {
   if (!directory.empty() && !directory.starts_with('/'))
     directory = clean_path("/" + directory + "/" + directory);
   const Platform& actual = image.config.platform;
-  if (is_empty) return;  // it has no files that could be of the wrong platform
+  if (is_empty || !need.context.empty()) return;  // no files, or a platform that was asked for
   if (need.platform.os != actual.os || need.platform.architecture != actual.architecture) {
     context_.linter.warn(
         "InvalidBaseImagePlatform", *stage_.instruction,
@@ -145,6 +183,29 @@ void StageBuilder::begin_from_image(const ImageNeed& need) {
                     need.text, actual.str(), need.platform.str()),
         std::get<From>(stage_.instruction->command).base.offset);
   }
+}
+
+void StageBuilder::begin_from_context(const NamedContext& named) {
+  (void)prefix();  // takes the number of the FROM
+  const graph::VertexId files = context_.named_vertex(named, {});
+  state_.file_system = files;
+  if (std::holds_alternative<LocalContext>(named.from)) {
+    graph::CopyAction copy;
+    copy.input = 1;
+    copy.sources = {"."};
+    copy.destination = "/";
+    graph::FileOp op;
+    op.actions.emplace_back(std::move(copy));
+    state_.file_system = context_.graph.add({std::move(op),
+                                             {context_.scratch_vertex(stage_.platform), files},
+                                             stage_.platform,
+                                             "",
+                                             stage_.instruction->range,
+                                             false});
+  }
+  state_.nameless = {state_.file_system, "local source for " + named.name};
+  state_.image.platform = stage_.platform;
+  if (!stage_.is_replaced) state_.image.config.working_dir = "/";
 }
 
 void StageBuilder::lower_step() {

@@ -15,6 +15,12 @@
 
 namespace kiln::dockerfile {
 
+/// A lowest layer that no history entry is of: the files of a named context.
+struct NamelessLayer {
+  graph::VertexId vertex = 0;
+  std::string description;
+};
+
 /// What a stage has become; the next one may begin from it.
 struct StageState {
   graph::VertexId file_system = 0;
@@ -26,6 +32,21 @@ struct StageState {
   std::optional<Digest> base_manifest;
   std::optional<std::int64_t> base_created;  ///< seconds
   bool has_workdir = false;                  ///< a WORKDIR stood in the Dockerfile
+  std::optional<NamelessLayer> nameless;
+};
+
+/// What a step takes of where its files come from, as LocalSource has it; "." is all.
+struct Wanted {
+  std::vector<std::string> include;
+  std::vector<std::string> exclude;  ///< LocalSource::source_exclude
+  bool keep_parents = false;
+  bool is_literal = false;
+
+  /// The same of a client's directory with its ignore patterns.
+  [[nodiscard]] graph::LocalSource of_local(std::string name,
+                                            std::vector<std::string> ignore) const {
+    return {std::move(name), include, std::move(ignore), exclude, keep_parents, is_literal};
+  }
 };
 
 /// What all stages share.
@@ -36,8 +57,9 @@ struct LoweringContext {
   const ResolvedImages& known;
   Linter& linter;
   graph::Graph graph;
-  std::vector<StageState> states;                 ///< by stage index
-  std::map<std::string, graph::VertexId> images;  ///< by manifest and platform
+  std::vector<StageState> states;                          ///< by stage index
+  std::map<std::string, graph::VertexId> images;           ///< by manifest and platform
+  std::map<std::string, graph::VertexId> remote_contexts;  ///< by name
   std::optional<graph::VertexId> scratch;
   std::vector<graph::VertexId> selections;  ///< of contexts
   graph::PatternList ignored;               ///< of the context
@@ -46,6 +68,10 @@ struct LoweringContext {
   /// when `need` was not resolved.
   graph::VertexId image_vertex(const ImageNeed& need, const std::string& name);
   graph::VertexId scratch_vertex(const Platform& platform);
+  /// The vertex of the same files, however many steps take them: they are listed and hashed once.
+  [[nodiscard]] std::optional<graph::VertexId> selected(const graph::LocalSource& source) const;
+  /// The files of a named context that is no image; of a local one just what is wanted.
+  graph::VertexId named_vertex(const NamedContext& named, const Wanted& wanted);
 };
 
 class StageBuilder {
@@ -111,6 +137,7 @@ class StageBuilder {
  private:
   void begin();
   void begin_from_image(const ImageNeed& need);
+  void begin_from_context(const NamedContext& named);
   void lower_step();
   void report_undefined(const Expansion& expansion, std::size_t offset);
   [[nodiscard]] std::string prefix();
@@ -122,14 +149,6 @@ class StageBuilder {
   StageState state_;
   int step_index_ = 0;
   int step_total_ = 0;
-};
-
-/// What a step takes of where its files come from, as LocalSource has it; "." is all.
-struct Wanted {
-  std::vector<std::string> include;
-  std::vector<std::string> exclude;  ///< LocalSource::source_exclude
-  bool keep_parents = false;
-  bool is_literal = false;
 };
 
 /// The vertex that has what a step of the builder takes from `origin`: of a context just what is

@@ -74,7 +74,7 @@ class Planner {
     for (const Instruction& instruction : ast_.instructions) {
       if (const auto* from = std::get_if<From>(&instruction.command)) {
         of_instruction(ast_.source, instruction, [&] { add_stage(instruction, *from); });
-      } else if (!plan_.stages.empty()) {
+      } else if (!plan_.stages.empty() && !plan_.stages.back().is_replaced) {
         plan_.stages.back().steps.push_back({&instruction, false, {}});
       }
     }
@@ -98,6 +98,10 @@ class Planner {
     if (platform && !platform->value->empty()) {
       stage.platform = platform_of(instruction, from, *platform, stage.used_arguments);
     }
+    if (replaces(instruction, from, stage)) {
+      plan_.stages.push_back(std::move(stage));
+      return;
+    }
     // Stages have names in lower case, and FROM does not look past that as COPY --from does.
     if (lower(stage.base) == stage.base) stage.base_stage = find_stage(plan_, stage.base);
     if (stage.base_stage) {
@@ -109,6 +113,37 @@ class Planner {
       check_base_name(stage, from.base.offset);
     }
     plan_.stages.push_back(std::move(stage));
+  }
+
+  /// Whether a named context takes the place of the whole stage. A name that no context could have
+  /// is refused, as BuildKit refuses it.
+  bool replaces(const Instruction& instruction, const From& from, Stage& stage) const {
+    if (from.name.empty()) return false;
+    try {
+      (void)context_key(from.name);
+    } catch (const Error& error) {
+      throw Mistake(fmt::format("invalid stage name \"{}\": {}", from.name_token.text, error.what()),
+                    "a stage is named as an image is: letters and digits, with single separators "
+                    "between them")
+          .at(from.name_token.offset);
+    }
+    const NamedContext* named = find_context(options_.contexts, from.name, stage.platform);
+    if (!named) return false;
+    stage.is_replaced = true;
+    stage.has_triggers = true;  // an image's fire in nothing
+    begin_with(stage, *named, instruction);
+    return true;
+  }
+
+  static void begin_with(Stage& stage, const NamedContext& named, const Instruction& instruction) {
+    const auto* image = std::get_if<ImageContext>(&named.from);
+    if (!image) {
+      stage.base_context = &named;
+    } else if (!image->reference) {
+      stage.is_scratch = true;
+    } else {
+      stage.base_image = context_need(named, stage.platform, instruction, true);
+    }
   }
 
   /// A name that no image can have is a mistake also where the stage is not needed.
@@ -177,6 +212,18 @@ class Planner {
         {{fmt::format("target stage \"{}\" could not be found", target), hint, {}, 0, ""}});
   }
 
+  /// Says what a stage begins with that is neither another stage nor scratch.
+  void find_base(Stage& stage) const {
+    if (stage.base_stage || stage.is_scratch || stage.base_context || stage.base_image) return;
+    if (const auto* named = find_context(options_.contexts, stage.base, stage.platform)) {
+      begin_with(stage, *named, *stage.instruction);
+      return;
+    }
+    stage.base_image = of_instruction(ast_.source, *stage.instruction, [&] {
+      return image_need(plan_, stage.base, stage.platform, *stage.instruction, true);
+    });
+  }
+
   void need(std::size_t target) {
     for (Stage& stage : plan_.stages)
       stage.needed = false;
@@ -192,11 +239,7 @@ class Planner {
         if (!plan_.stages[other].needed) open.push_back(other);
       };
       if (stage.base_stage) want(*stage.base_stage);
-      if (!stage.base_stage && !stage.is_scratch && !stage.base_image) {
-        stage.base_image = of_instruction(ast_.source, *stage.instruction, [&] {
-          return image_need(plan_, stage.base, stage.platform, *stage.instruction, true);
-        });
-      }
+      find_base(stage);
       for (const Step& step : stage.steps) {
         for (const Origin& origin : step.origins) {
           if (origin.kind == Origin::Kind::stage) want(origin.stage);

@@ -19,10 +19,11 @@ namespace kiln::dockerfile {
 
 /// Where a COPY, or a mount of a RUN, takes its files from.
 struct Origin {
-  enum class Kind { context, stage, image, scratch };
+  enum class Kind { context, stage, image, scratch, named };
   Kind kind = Kind::context;
   std::size_t stage = 0;
   std::optional<ImageNeed> image;
+  const NamedContext* named = nullptr;  ///< one that is no image
   std::string text;        ///< as `from` has it, "" when it is not given
   std::size_t offset = 0;  ///< of `from` in the instruction's text
 };
@@ -43,6 +44,8 @@ struct Stage {
   std::optional<std::size_t> base_stage;  ///< or
   std::optional<ImageNeed> base_image;    ///< or scratch
   bool is_scratch = false;
+  const NamedContext* base_context = nullptr;  ///< or one that is no image
+  bool is_replaced = false;                    ///< a named context stands for all of the stage
   Platform platform;
   std::vector<Step> steps;
   bool needed = false;

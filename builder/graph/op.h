@@ -22,6 +22,7 @@ struct ImageSource {
   Reference reference;  ///< as resolved; not in the key: the manifest says what the content is
   Digest manifest;
   Platform platform;
+  bool in_store = false;  ///< no registry has it, only our store; not in the key
 };
 
 /// Files that the client passed as a directory, filtered. Its key is the content of what is

@@ -168,8 +168,10 @@ asio::awaitable<solver::Stack> load_image(const graph::ImageSource& image,
                                           Workshop& workshop) {
   auto read = [&] { return read_image(workshop.store.blobs(), image.manifest); };
   const ResolvedReference resolved = co_await os::offload(workshop.pool, read);
+  // What came out of an OCI layout of the client is asked of nobody.
+  const std::string origin = image.in_store ? "" : image.reference.name();
   solver::Stack stack =
-      co_await workshop.layers.of_image(resolved.document, resolved.config, image.reference.name());
+      co_await workshop.layers.of_image(resolved.document, resolved.config, origin);
   co_await workshop.layers.unpacked(stack, credentials, listener);
   co_return stack;
 }

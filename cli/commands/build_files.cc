@@ -119,6 +119,14 @@ Dockerfile open_dockerfile(const std::string& context, const std::string& file) 
   });
 }
 
+/// DIRECTORY of "DIRECTORY[:TAG][@DIGEST]".
+std::string path_of_layout(const std::string& place) {
+  std::string path = place.substr(0, place.find('@'));
+  const std::size_t colon = path.rfind(':');
+  if (colon != std::string::npos && path.find('/', colon) == std::string::npos) path.resize(colon);
+  return path;
+}
+
 /// Collects what goes with a request.
 class Passing {
  public:
@@ -141,6 +149,25 @@ class Passing {
     const std::string ignore_name = dockerfile.path + ".dockerignore";
     if (auto ignore = open_if_there(ignore_name))
       input(role::kDockerignore, regular(std::move(*ignore), ignore_name));
+  }
+
+  /// The directories among the named contexts.
+  void named_contexts() {
+    constexpr std::string_view kLayout = "oci-layout://";
+    for (const auto& [name, value] : request_.named_contexts) {
+      if (value.starts_with("docker-image://")) continue;
+      const std::string flag = fmt::format("--build-context {}={}", name, value);
+      std::string path = value;
+      if (value.starts_with(kLayout)) {
+        path = path_of_layout(value.substr(kLayout.size()));
+      } else if (is_url(value) && !fs::is_directory(value)) {
+        throw UsageError("{}: URLs are not supported; fetch it and name its directory", flag);
+      }
+      Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!fd && errno == ENOTDIR) throw UsageError("{}: not a directory", flag);
+      if (!fd) throw system_error(errno, flag);
+      input(fmt::format("{}{}", role::kNamedContext, name), std::move(fd));
+    }
   }
 
   void outputs() {
@@ -176,6 +203,7 @@ BuildFiles open_build_files(BuildRequest& request, const std::string& file) {
   BuildFiles files;
   Passing passing(request, files);
   passing.sources(file);
+  passing.named_contexts();
   passing.outputs();
   return files;
 }

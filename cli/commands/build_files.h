@@ -19,8 +19,8 @@ struct BuildFiles {
 };
 
 /// Opens the context (a directory, "-" is stdin), the Dockerfile (`file`; "" is CONTEXT/Dockerfile,
-/// "-" stdin; of a streamed context it is a path in it), its own .dockerignore and the outputs, and
-/// fills in request.dockerfile_name and request.descriptors. Nothing of the context is read. Throws
+/// "-" stdin; of a streamed context it is a path in it), its own .dockerignore, the directories of
+/// request.named_contexts and the outputs, and fills in request.dockerfile_name and request.descriptors. Nothing of the context is read. Throws
 /// UsageError, or Error naming the path that cannot be opened.
 [[nodiscard]] BuildFiles open_build_files(BuildRequest& request, const std::string& file);
 

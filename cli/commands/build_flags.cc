@@ -55,6 +55,28 @@ void add_build_args(const BuildFlags& flags,
   }
 }
 
+/// The image name of a context, which "::OS/ARCH" may follow.
+void check_context_name(const std::string& name) {
+  const std::size_t mark = name.find("::");
+  (void)Reference::parse(name.substr(0, mark));
+  if (mark != std::string::npos) (void)Platform::parse(name.substr(mark + 2));
+}
+
+void add_contexts(const BuildFlags& flags, BuildRequest& request) {
+  for (const std::string& text : flags.build_contexts) {
+    const auto [name, value] = split_pair(text);
+    if (name.empty() || value.empty())
+      throw UsageError("--build-context \"{}\": write NAME=VALUE", text);
+    require("--build-context", text, [&name] { check_context_name(name); });
+    if (value.starts_with("target:"))
+      throw UsageError(
+          "--build-context \"{}\": targets are known to bake files only; a stage of the same "
+          "Dockerfile needs no context",
+          text);
+    request.named_contexts[name] = value;
+  }
+}
+
 void add_labels(const BuildFlags& flags, BuildRequest& request) {
   for (const std::string& text : flags.labels) {
     const auto [name, value] = split_pair(text);
@@ -221,6 +243,7 @@ BuildRequest to_request(const BuildFlags& flags, const Environment& environment)
   request.context_name = flags.context;
   request.target = flags.target;
   add_build_args(flags, environment, request);
+  add_contexts(flags, request);
   add_labels(flags, request);
   add_platforms(flags, request);
   request.push = flags.push;

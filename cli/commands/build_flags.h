@@ -14,6 +14,7 @@ namespace kiln::cli {
 struct BuildFlags {
   std::vector<std::string> tags;
   std::string file;  ///< "" is CONTEXT/Dockerfile, "-" stdin
+  std::vector<std::string> build_contexts;
   std::string target;
   std::vector<std::string> build_args;
   std::vector<std::string> labels;
