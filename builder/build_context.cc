@@ -20,6 +20,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr std::size_t kMaxIgnoreBytes = 4 * 1024 * 1024;
+constexpr const char* kIgnoreName = ".dockerignore";
 
 os::Fd take_descriptor(Caller& caller, std::string_view role) {
   const auto found = caller.descriptors.find(std::string(role));
@@ -96,13 +97,13 @@ std::string what_there_is(const ops::ClientDirectory& context) {
   return "; name another file with --file";
 }
 
-DockerfileText find_dockerfile(const BuildContext& context, const std::string& name) {
+BuildFile find_dockerfile(const BuildContext& context, const std::string& name) {
   const std::string wanted = name.empty() ? "Dockerfile" : name;
   std::vector<std::string> names{wanted};
   const std::size_t slash = wanted.rfind('/');
   const std::size_t base = slash == std::string::npos ? 0 : slash + 1;
   if (wanted.substr(base) == "Dockerfile") names.push_back(wanted.substr(0, base) + "dockerfile");
-  return within("failed to read dockerfile", [&]() -> DockerfileText {
+  return within("failed to read dockerfile", [&]() -> BuildFile {
     for (const std::string& one : names) {
       if (auto text = try_read_file(*context.directory, one, kMaxDockerfileBytes))
         return {one, std::move(*text)};
@@ -128,9 +129,7 @@ asio::awaitable<BuildContext> open_context(const std::string& context_name,
       true, std::nullopt};
 }
 
-DockerfileText read_dockerfile(const BuildContext& context,
-                               const std::string& name,
-                               Caller& caller) {
+BuildFile read_dockerfile(const BuildContext& context, const std::string& name, Caller& caller) {
   const os::Fd passed = take_descriptor(caller, role::kDockerfile);
   if (context.dockerfile) {
     if (passed || !name.empty()) {
@@ -147,21 +146,29 @@ DockerfileText read_dockerfile(const BuildContext& context,
 }
 
 std::vector<std::string> read_own_ignore(const ops::ClientDirectory& directory) {
-  const auto text = try_read_file(directory, ".dockerignore", kMaxIgnoreBytes);
-  return text ? dockerfile::parse_ignore_file(".dockerignore", *text) : std::vector<std::string>{};
+  const auto text = try_read_file(directory, kIgnoreName, kMaxIgnoreBytes);
+  return text ? dockerfile::parse_ignore_file(kIgnoreName, *text) : std::vector<std::string>{};
+}
+
+std::optional<BuildFile> find_ignore(const BuildContext& context,
+                                     const std::string& dockerfile_name,
+                                     Caller& caller) {
+  const os::Fd beside_dockerfile = take_descriptor(caller, role::kDockerignore);
+  if (!context.is_local) return std::nullopt;
+  if (beside_dockerfile) {
+    const std::string name = dockerfile_name + kIgnoreName;
+    return BuildFile{name, read_regular(beside_dockerfile, name, kMaxIgnoreBytes)};
+  }
+  auto text = try_read_file(*context.directory, kIgnoreName, kMaxIgnoreBytes);
+  if (!text) return std::nullopt;
+  return BuildFile{kIgnoreName, std::move(*text)};
 }
 
 std::vector<std::string> read_ignore(const BuildContext& context,
                                      const std::string& dockerfile_name,
                                      Caller& caller) {
-  const os::Fd beside_dockerfile = take_descriptor(caller, role::kDockerignore);
-  if (!context.is_local) return {};
-  if (beside_dockerfile) {
-    const std::string name = dockerfile_name + ".dockerignore";
-    return dockerfile::parse_ignore_file(name,
-                                         read_regular(beside_dockerfile, name, kMaxIgnoreBytes));
-  }
-  return read_own_ignore(*context.directory);
+  const auto file = find_ignore(context, dockerfile_name, caller);
+  return file ? dockerfile::parse_ignore_file(file->name, file->text) : std::vector<std::string>{};
 }
 
 }  // namespace kiln

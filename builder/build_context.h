@@ -25,7 +25,8 @@ boost::asio::awaitable<BuildContext> open_context(const std::string& context_nam
                                                   Caller& caller,
                                                   Services::Parts& parts);
 
-struct DockerfileText {
+/// A file of the build's own.
+struct BuildFile {
   std::string name;  ///< for messages
   std::string text;
 };
@@ -33,16 +34,20 @@ struct DockerfileText {
 /// The Dockerfile of a build, in this order: the context itself, the caller's descriptor, the file
 /// `name` of a context that is not local ("" is Dockerfile, or dockerfile when there is none).
 /// Throws Error naming what was tried. Blocks.
-[[nodiscard]] DockerfileText read_dockerfile(const BuildContext& context,
-                                             const std::string& name,
-                                             Caller& caller);
+[[nodiscard]] BuildFile read_dockerfile(const BuildContext& context,
+                                        const std::string& name,
+                                        Caller& caller);
 
 /// The patterns of the .dockerignore at the top of a client's directory. Blocks.
 [[nodiscard]] std::vector<std::string> read_own_ignore(const ops::ClientDirectory& directory);
 
-/// The ignore patterns of a local context: of <Dockerfile>.dockerignore where the client passed
-/// one, else of its .dockerignore. Contexts of other kinds have none. Blocks.
+/// The ignore file of a local context: <Dockerfile>.dockerignore where the client passed one, else
+/// its .dockerignore. Contexts of other kinds have none. Blocks.
 /// source: BuildKit frontend/dockerui/config.go
+[[nodiscard]] std::optional<BuildFile> find_ignore(const BuildContext& context,
+                                                   const std::string& dockerfile_name,
+                                                   Caller& caller);
+/// Its patterns.
 [[nodiscard]] std::vector<std::string> read_ignore(const BuildContext& context,
                                                    const std::string& dockerfile_name,
                                                    Caller& caller);

@@ -48,7 +48,8 @@ class Opening {
   }
 
   dockerfile::ImageContext layout(const std::string& place) {
-    if (!directory_) throw Error(Errc::invalid_input, "the request has no descriptor of the layout");
+    if (!directory_)
+      throw Error(Errc::invalid_input, "the request has no descriptor of the layout");
     OciLayout layout{directory_, "latest", std::nullopt};
     const std::size_t at = place.find('@');
     if (at != std::string::npos) layout.digest = Digest::parse(place.substr(at + 1));

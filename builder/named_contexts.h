@@ -26,9 +26,8 @@ struct NamedInputs {
   std::map<std::string, OciLayout> layouts;  ///< by NamedContext::name
 };
 
-/// Takes the caller's descriptors of named contexts. Throws Error{invalid_input} naming the one that
-/// is wrong. Blocks.
-/// source: buildx build/opt.go; BuildKit frontend/dockerui/namedcontext.go
+/// Takes the caller's descriptors of named contexts. Throws Error{invalid_input} naming the one
+/// that is wrong. Blocks. source: buildx build/opt.go; BuildKit frontend/dockerui/namedcontext.go
 [[nodiscard]] NamedInputs open_named_contexts(const BuildRequest& request, Caller& caller);
 
 }  // namespace kiln

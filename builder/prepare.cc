@@ -88,7 +88,7 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
   const ops::ClientSecrets secrets = co_await os::offload(parts.pool, take);
   const BuildContext context = co_await open_context(request.context_name, caller, parts);
   auto read = [&] {
-    DockerfileText file = read_dockerfile(context, request.dockerfile_name, caller);
+    BuildFile file = read_dockerfile(context, request.dockerfile_name, caller);
     std::vector<std::string> ignore = read_ignore(context, file.name, caller);
     dockerfile::Reading reading = dockerfile::Document::read(file.name, std::move(file.text));
     NamedInputs named = open_named_contexts(request, caller);

@@ -8,9 +8,9 @@
 
 namespace kiln::dockerfile {
 
-std::vector<std::string> parse_ignore_file(std::string_view name, std::string_view text) {
+std::vector<IgnoreLine> parse_ignore_lines(std::string_view name, std::string_view text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  std::vector<std::string> patterns;
+  std::vector<IgnoreLine> patterns;
   int number = 0;
   for (std::string_view line : split(text, '\n')) {
     ++number;
@@ -27,8 +27,15 @@ std::vector<std::string> parse_ignore_file(std::string_view name, std::string_vi
     if (pattern.size() > 1 && pattern.starts_with('/')) pattern.erase(0, 1);
     if (negated) pattern.insert(0, 1, '!');
     within(fmt::format("{}:{}", name, number), [&] { return graph::PatternList({pattern}); });
-    patterns.push_back(std::move(pattern));
+    patterns.push_back({std::move(pattern), number});
   }
+  return patterns;
+}
+
+std::vector<std::string> parse_ignore_file(std::string_view name, std::string_view text) {
+  std::vector<std::string> patterns;
+  for (IgnoreLine& line : parse_ignore_lines(name, text))
+    patterns.push_back(std::move(line.pattern));
   return patterns;
 }
 

@@ -54,7 +54,7 @@ struct ImageNeed {
   std::string context{};     ///< the named context that it stands for, "" when it is none
   bool in_layout = false;    ///< the context is an OCI layout, which no registry has
   /// Key into ResolvedImages.
-  [[nodiscard]] std::string key() const { 
+  [[nodiscard]] std::string key() const {
     return reference.str() + " " + platform.str() + (in_layout ? " in " + context : "");
   }
 };

@@ -143,8 +143,13 @@ ImageNeed context_need(const NamedContext& named,
                        const Instruction& place,
                        bool needs_config) {
   const auto& image = std::get<ImageContext>(named.from);
-  return {image.reference->or_latest(), platform,   named.value,    place.range,
-          needs_config,                 named.name, image.in_layout};
+  return {image.reference->or_latest(),
+          platform,
+          named.value,
+          place.range,
+          needs_config,
+          named.name,
+          image.in_layout};
 }
 
 bool has_other_origins(const Stage& stage) {
@@ -153,8 +158,7 @@ bool has_other_origins(const Stage& stage) {
     const bool is_run = std::holds_alternative<Run>(step.instruction->command);
     return std::ranges::any_of(step.origins, [&](const Origin& origin) {
       return origin.kind == Origin::Kind::image || origin.kind == Origin::Kind::scratch ||
-             origin.kind == Origin::Kind::named ||
-             (is_run && origin.kind == Origin::Kind::context);
+             origin.kind == Origin::Kind::named || (is_run && origin.kind == Origin::Kind::context);
     });
   });
 }

@@ -122,9 +122,10 @@ class Planner {
     try {
       (void)context_key(from.name);
     } catch (const Error& error) {
-      throw Mistake(fmt::format("invalid stage name \"{}\": {}", from.name_token.text, error.what()),
-                    "a stage is named as an image is: letters and digits, with single separators "
-                    "between them")
+      throw Mistake(
+          fmt::format("invalid stage name \"{}\": {}", from.name_token.text, error.what()),
+          "a stage is named as an image is: letters and digits, with single separators "
+          "between them")
           .at(from.name_token.offset);
     }
     const NamedContext* named = find_context(options_.contexts, from.name, stage.platform);

@@ -24,8 +24,8 @@ struct Origin {
   std::size_t stage = 0;
   std::optional<ImageNeed> image;
   const NamedContext* named = nullptr;  ///< one that is no image
-  std::string text;        ///< as `from` has it, "" when it is not given
-  std::size_t offset = 0;  ///< of `from` in the instruction's text
+  std::string text;                     ///< as `from` has it, "" when it is not given
+  std::size_t offset = 0;               ///< of `from` in the instruction's text
 };
 
 /// An instruction of a stage.

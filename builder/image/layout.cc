@@ -58,7 +58,8 @@ class Import {
 
  private:
   [[nodiscard]] Digest find_tag() const {
-    const std::string text = os::read_all(open("index.json").get(), "index.json", oci::kMaxDocumentBytes);
+    const std::string text =
+        os::read_all(open("index.json").get(), "index.json", oci::kMaxDocumentBytes);
     const std::vector<oci::Descriptor> entries =
         within("index.json", [&] { return oci::parse_index(text).manifests; });
     const auto found = std::ranges::find_if(
@@ -70,8 +71,8 @@ class Import {
       const auto name = entry.annotations.find(kRefName);
       if (name != entry.annotations.end()) names += (names.empty() ? "" : ", ") + name->second;
     }
-    throw Error(Errc::not_found, "the OCI layout has no image tagged \"{}\"; it has {}", source_.tag,
-                names.empty() ? "none with a tag" : names);
+    throw Error(Errc::not_found, "the OCI layout has no image tagged \"{}\"; it has {}",
+                source_.tag, names.empty() ? "none with a tag" : names);
   }
 
   /// A regular file of the layout.
@@ -85,13 +86,16 @@ class Import {
     return std::move(*file);
   }
 
-  static std::string path_of(const Digest& digest) { return "blobs/sha256/" + std::string(digest.hex()); }
+  static std::string path_of(const Digest& digest) {
+    return "blobs/sha256/" + std::string(digest.hex());
+  }
 
   [[nodiscard]] std::string document(const Digest& digest) const {
     const std::string path = path_of(digest);
     std::string text = os::read_all(open(path).get(), path, oci::kMaxDocumentBytes);
     if (sha256(text) != digest)
-      throw Error(Errc::corrupt, "{}: damaged: its content has the digest {}", path, sha256(text).str());
+      throw Error(Errc::corrupt, "{}: damaged: its content has the digest {}", path,
+                  sha256(text).str());
     return text;
   }
 

@@ -277,10 +277,14 @@ class Selector {
     for (const os::DirEntry& child : list(directory, path)) {
       const std::string child_path = join(path, child.name);
       const bool excluded = exclusion_.excludes(child_path);
-      if (excluded && (child.type != DT_DIR || exclusion_.excludes_subtree(child_path))) continue;
+      const bool may_hold = child.type == DT_DIR;
+      if (excluded && (!may_hold || exclusion_.excludes_subtree(child_path))) {
+        if (exclusion_.left_out) exclusion_.left_out(child_path, may_hold, may_hold);
+        continue;
+      }
       const std::string relative = child_path.substr(top_.empty() ? 0 : top_.size() + 1);
       const bool selected = is_selected(relative);
-      if (!selected && (child.type != DT_DIR || !may_select_below(relative, selected))) continue;
+      if (!selected && (!may_hold || !may_select_below(relative, selected))) continue;
       std::optional<TreeEntry> entry = stat_entry(directory.get(), child.name, child_path);
       if (!entry) continue;  // vanished
       const bool is_directory = S_ISDIR(entry->status.st_mode);
@@ -295,7 +299,10 @@ class Selector {
       entries.back().is_passage = !selected;
       walk(below, child_path, entries);
       // A directory that is left out itself is there only for what is selected below it.
-      if ((excluded || !selected) && entries.size() == before + 1) entries.pop_back();
+      if ((excluded || !selected) && entries.size() == before + 1) {
+        entries.pop_back();
+        if (exclusion_.left_out) exclusion_.left_out(child_path, true, false);
+      }
     }
   }
 

@@ -50,6 +50,8 @@ struct SelectedSource {
 struct Exclusion {
   std::function<bool(std::string_view path)> excludes;
   std::function<bool(std::string_view path)> excludes_subtree;
+  /// Told of each path that a walk leaves out; `whole`: a directory below which it did not look.
+  std::function<void(std::string_view path, bool is_directory, bool whole)> left_out{};
 };
 
 /// What a COPY takes of its sources.

@@ -145,10 +145,15 @@ class Passing {
     Dockerfile dockerfile = open_dockerfile(request_.context_name, file);
     request_.dockerfile_name = dockerfile.name;
     input(role::kDockerfile, std::move(dockerfile.fd));
-    if (dockerfile.path.empty()) return;
-    const std::string ignore_name = dockerfile.path + ".dockerignore";
-    if (auto ignore = open_if_there(ignore_name))
-      input(role::kDockerignore, regular(std::move(*ignore), ignore_name));
+    if (!dockerfile.path.empty()) ignore_beside(dockerfile.path);
+  }
+
+  /// The context and the ignore file alone.
+  void listing(const std::string& file) {
+    input(role::kContext, open_context(request_.context_name));
+    if (request_.context_name == "-") return;
+    request_.dockerfile_name = file.empty() ? beneath(request_.context_name, "Dockerfile") : file;
+    ignore_beside(request_.dockerfile_name);
   }
 
   /// The directories among the named contexts.
@@ -183,6 +188,12 @@ class Passing {
   }
 
  private:
+  void ignore_beside(const std::string& dockerfile) {
+    const std::string name = dockerfile + ".dockerignore";
+    if (auto ignore = open_if_there(name))
+      input(role::kDockerignore, regular(std::move(*ignore), name));
+  }
+
   void pass(std::string role, int descriptor) {
     request_.descriptors.push_back(std::move(role));
     files_.descriptors.push_back(descriptor);
@@ -205,6 +216,12 @@ BuildFiles open_build_files(BuildRequest& request, const std::string& file) {
   passing.sources(file);
   passing.named_contexts();
   passing.outputs();
+  return files;
+}
+
+BuildFiles open_listing_files(BuildRequest& request, const std::string& file) {
+  BuildFiles files;
+  Passing(request, files).listing(file);
   return files;
 }
 

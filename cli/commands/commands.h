@@ -20,6 +20,7 @@ struct Command {
 [[nodiscard]] std::span<const Command> all_commands();
 
 int build_command(Invocation& invocation);
+int context_command(Invocation& invocation);
 int images_command(Invocation& invocation);
 int inspect_command(Invocation& invocation);
 int history_command(Invocation& invocation);

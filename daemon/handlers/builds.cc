@@ -1,5 +1,6 @@
-// POST /kiln/v1/builds
+// POST /kiln/v1/builds, /kiln/v1/contexts/list
 #include "builder/build.h"
+#include "builder/context_listing.h"
 #include "daemon/handlers/handlers.h"
 
 namespace kiln::daemon {
@@ -30,9 +31,29 @@ Job prepare_build(Request request, const HandlerContext& context) {
   };
 }
 
+boost::asio::awaitable<Finished> list(BuildRequest request,
+                                      Caller caller,
+                                      EventSink events,
+                                      const HandlerContext& context) {
+  connect_caller(caller, events, context.tickets);
+  co_return co_await list_context(std::move(request), caller, context.services);
+}
+
+Job prepare_list(Request request, const HandlerContext& context) {
+  auto message = from_json<BuildRequest>(request.body);
+  Caller caller = make_caller(request, message.descriptors);
+  return [message = std::move(message), caller = std::move(caller),
+          &context](EventSink events) mutable {
+    return list(std::move(message), std::move(caller), std::move(events), context);
+  };
+}
+
 }  // namespace
 
 void add_build_routes(Routes& routes, const HandlerContext& context) {
+  routes.add("POST", "/kiln/v1/contexts/list", StreamHandler([&context](Request request) {
+               return prepare_list(std::move(request), context);
+             }));
   routes.add("POST", "/kiln/v1/builds", StreamHandler([&context](Request request) {
                return prepare_build(std::move(request), context);
              }));

@@ -76,6 +76,13 @@ _kiln() {
     return
   fi
   case $command in
+    context)
+      if [[ $prev == context ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "ls" -- "$cur")
+      else
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        compopt -o filenames 2>/dev/null
+      fi ;;
     build)
       mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       compopt -o filenames 2>/dev/null ;;

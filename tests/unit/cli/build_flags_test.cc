@@ -236,5 +236,15 @@ TEST(BuildFlags, CallAsksAQuestionInsteadOfBuilding) {
   EXPECT_THAT(asked.outputs, IsEmpty());
 }
 
+TEST(BuildFlags, NamedContextsArePairsOfANameAndAValue) {
+  BuildFlags flags;
+  flags.context = ".";
+  flags.build_contexts = {"a=../a", "alpine:3::linux/arm64=docker-image://b=c", "a=last"};
+  const BuildRequest request = to_request(flags, [](const std::string&) { return std::nullopt; });
+  EXPECT_EQ(request.named_contexts.size(), 2U);
+  EXPECT_EQ(request.named_contexts.at("a"), "last");
+  EXPECT_EQ(request.named_contexts.at("alpine:3::linux/arm64"), "docker-image://b=c");
+}
+
 }  // namespace
 }  // namespace kiln::cli

@@ -18,6 +18,30 @@ TEST(Dockerignore, CleansItsLines) {
       ElementsAre("a/b", "c", "!d", "# no comment", "."));
 }
 
+TEST(Dockerignore, CleansPathsAsGoDoes) {
+  // source: moby/patternmatcher ignorefile_test.go, and filepath.Clean
+  EXPECT_THAT(parse_ignore_file(".dockerignore",
+                                "test1\n/test2\n/a/file/here\n\nlastfile\n# this is a comment\n"
+                                "! /inverted/abs/path\n"),
+              ElementsAre("test1", "test2", "a/file/here", "lastfile", "!inverted/abs/path"));
+  EXPECT_THAT(parse_ignore_file(".dockerignore", "a/../b\n./c/\n//d//e\n../f\n**/\n/\nno end"),
+              ElementsAre("b", "c", "d/e", "../f", "**", "/", "no end"));
+}
+
+TEST(Dockerignore, KnowsCommentsByTheFirstColumnAlone) {
+  EXPECT_THAT(parse_ignore_file(".dockerignore", "#a\n #b\n\\#c\n!#d\n\xEF\xBB\xBF#e\n"),
+              ElementsAre("#b", "\\#c", "!#d", "\xEF\xBB\xBF#e"));
+}
+
+TEST(Dockerignore, NumbersItsLines) {
+  const auto lines = parse_ignore_lines(".dockerignore", "# one\n\n*.o\r\n!a.o\n");
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0].pattern, "*.o");
+  EXPECT_EQ(lines[0].number, 3);
+  EXPECT_EQ(lines[1].pattern, "!a.o");
+  EXPECT_EQ(lines[1].number, 4);
+}
+
 TEST(Dockerignore, NamesTheLineOfAMistake) {
   for (const auto& [text, line] :
        {std::pair<std::string, std::string>{"a\n!\n", ".dockerignore:2: "},
