@@ -216,6 +216,7 @@ void lower_copy(StageBuilder& builder, const Copy& copy) {
   // A linked layer knows nothing of the base image, nor its date.
   op.made_time =
       attributes.link ? builder.context().plan.source_date_epoch.value_or(0) : builder.made_time();
+  op.copied_time = builder.context().plan.source_date_epoch;
   std::vector<graph::VertexId> inputs;
   for (const SourceGroup& group : names.groups) {
     graph::CopyAction action = copy_action(builder, copy, attributes, group, inputs.size() + 1);

@@ -193,6 +193,7 @@ void encode(Parts& parts, const FileOp& op, const Platform& platform) {
                op.actions[i]);
   }
   parts.add("made time", std::to_string(op.made_time));
+  if (op.copied_time) parts.add("copied time", std::to_string(*op.copied_time));
 }
 
 void encode(Parts& parts, const MergeOp&, const Platform&) {

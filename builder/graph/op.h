@@ -190,6 +190,9 @@ struct FileOp {
   /// Seconds since the epoch: the date of what the builder itself makes (directories of WORKDIR,
   /// missing parents, here-documents). Copied files keep their own.
   std::int64_t made_time = 0;
+  /// The date of what is copied, where it is not its own (SOURCE_DATE_EPOCH), in the same unit.
+  /// What is unpacked from an archive keeps the archive's.
+  std::optional<std::int64_t> copied_time = std::nullopt;
 };
 
 /// Input 0 with the layers of the others on top, in order. (COPY --link)

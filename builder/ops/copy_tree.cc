@@ -56,6 +56,10 @@ class TreeCopier {
     return {options_.owner.value_or(OwnerIds{}), options_.made_directory_mode};
   }
 
+  [[nodiscard]] timespec time_of(const TreeEntry& entry) const {
+    return options_.time ? timespec{*options_.time, 0} : entry.status.st_mtim;
+  }
+
   [[nodiscard]] OwnerIds owner_of(const struct stat& status) const {
     if (options_.owner) return *options_.owner;
     if (options_.keep_owner) return {status.st_uid, status.st_gid};
@@ -153,7 +157,7 @@ class TreeCopier {
     }
     set_metadata(made.get(), entry.status, name);
     write_xattrs(made.get(), entry.xattrs);
-    destination_.set_times(made.get(), entry.status.st_mtim);
+    destination_.set_times(made.get(), time_of(entry));
     return made;
   }
 
@@ -185,7 +189,7 @@ class TreeCopier {
         ::fchmodat(parent, name.c_str(), mode_of(entry.status), 0) != 0) {
       throw system_error(errno, "chmod " + name);
     }
-    const std::array<timespec, 2> times{entry.status.st_mtim, entry.status.st_mtim};
+    const std::array<timespec, 2> times{time_of(entry), time_of(entry)};
     if (::utimensat(parent, name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
       throw system_error(errno, "set times of " + name);
     }
@@ -214,7 +218,7 @@ class TreeCopier {
     check_unchanged(from.get(), entry);
     set_metadata(to.get(), entry.status, name);
     write_xattrs(to.get(), read_xattrs(from.get()));  // after chown, which drops capabilities
-    const std::array<timespec, 2> times{entry.status.st_mtim, entry.status.st_mtim};
+    const std::array<timespec, 2> times{time_of(entry), time_of(entry)};
     if (::futimens(to.get(), times.data()) != 0) throw system_error(errno, "set times of " + name);
   }
 

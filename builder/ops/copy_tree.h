@@ -17,6 +17,7 @@ struct CopyOptions {
   std::optional<graph::ModeChange> mode;
   std::uint32_t made_directory_mode = 0755;
   bool unpack_archives = false;
+  std::optional<std::int64_t> time;  ///< seconds; of everything copied, instead of its own
 };
 
 /// Copies one selected source to `destination` (absolute; a trailing '/' means into that directory,

@@ -71,6 +71,7 @@ class FileActions {
     }
     if (copy.made_directory_mode) options.made_directory_mode = *copy.made_directory_mode;
     options.unpack_archives = copy.unpack_archives;
+    options.time = op_.copied_time;
     if (input.selection) {
       for (const SelectedSource& source : input.selection->sources) {
         copy_tree(input.selection->tree(), source, destination_, copy.destination, options, stop_);
