@@ -13,6 +13,7 @@
 #include "builder/prepare.h"
 #include "builder/step.h"
 #include "builder/warnings.h"
+#include "proto/shown_url.h"
 
 namespace kiln {
 
@@ -115,10 +116,11 @@ class Build {
 
   asio::awaitable<BuildInputs> load() {
     const std::string& name = request_.dockerfile_name;
-    Step step(caller_.events, steps_,
-              "[internal] load build definition from " + (name.empty() ? "Dockerfile" : name));
-    BuildInputs inputs = co_await read_inputs(request_, caller_, parts_);
-    step.done();
+    const auto step = std::make_shared<Step>(
+        caller_.events, steps_,
+        "[internal] load build definition from " + (name.empty() ? "Dockerfile" : name));
+    BuildInputs inputs = co_await read_inputs(request_, caller_, step, parts_);
+    step->done();
     co_return inputs;
   }
 
@@ -264,7 +266,7 @@ class Build {
   asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
     const std::int64_t now = os::now_ns();
     if (started_ns_ == 0) started_ns_ = now;
-    const store::BuildRow row{id_,   status,      request_.context_name,        digest,
+    const store::BuildRow row{id_,   status,      shown_url(request_.context_name), digest,
                               error, started_ns_, status == "running" ? 0 : now};
     auto put = [&row](store::Tables& tables) { tables.put_build(row); };
     co_await parts_.store.database().run(put);

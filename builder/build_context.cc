@@ -11,7 +11,10 @@
 
 #include "builder/context_stream.h"
 #include "builder/dockerfile/dockerignore.h"
+#include "builder/dockerfile/go_text.h"
 #include "builder/os/cancellable.h"
+#include "builder/remote_context.h"
+#include "proto/shown_url.h"
 
 namespace kiln {
 
@@ -48,20 +51,9 @@ std::shared_ptr<const void> keep(os::TempDir directory, asio::thread_pool& pool)
           }};
 }
 
-asio::awaitable<BuildContext> open_stream(os::Fd stream, Services::Parts& parts) {
-  // Whoever writes into a pipe may take for ever: that must not cost a thread of the pool.
-  asio::thread_pool reader(1);
-  auto read = [&](std::stop_token stop) {
-    return read_context_stream(std::move(stream), "stdin", parts.store, std::move(stop));
-  };
-  StreamedContext streamed = co_await os::offload_cancellable(reader, read);
-  ops::ClientDirectory directory{os::Dir::open(streamed.tree),
-                                 {},
-                                 "the build context of stdin",
-                                 true,
-                                 keep(std::move(streamed.scratch), parts.pool)};
-  co_return BuildContext{std::make_shared<const ops::ClientDirectory>(std::move(directory)), false,
-                         std::move(streamed.dockerfile)};
+bool keeps_git_dir(const BuildRequest& request) {
+  const auto given = request.build_args.find("BUILDKIT_CONTEXT_KEEP_GIT_DIR");
+  return given != request.build_args.end() && dockerfile::parse_bool(given->second).value_or(false);
 }
 
 std::optional<std::string> try_read_file(const ops::ClientDirectory& context,
@@ -115,32 +107,61 @@ BuildFile find_dockerfile(const BuildContext& context, const std::string& name) 
 
 }  // namespace
 
-asio::awaitable<BuildContext> open_context(const std::string& context_name,
+asio::awaitable<BuildContext> open_stream(os::Fd stream, std::string what, Services::Parts& parts) {
+  // Whoever writes into a pipe may take for ever: that must not cost a thread of the pool.
+  asio::thread_pool reader(1);
+  auto read = [&](std::stop_token stop) {
+    return read_context_stream(std::move(stream), what, parts.store, std::move(stop));
+  };
+  StreamedContext streamed = co_await os::offload_cancellable(reader, read);
+  ops::ClientDirectory directory{os::Dir::open(streamed.tree),
+                                 {},
+                                 "the build context of " + what,
+                                 true,
+                                 keep(std::move(streamed.scratch), parts.pool)};
+  co_return BuildContext{std::make_shared<const ops::ClientDirectory>(std::move(directory)),
+                         BuildContext::Kind::stream, std::move(streamed.dockerfile)};
+}
+
+asio::awaitable<BuildContext> open_context(const BuildRequest& request,
                                            Caller& caller,
+                                           ops::ClientSecrets secrets,
+                                           solver::Listener listener,
                                            Services::Parts& parts) {
+  const std::string shown = shown_url(request.context_name);
   os::Fd passed = take_descriptor(caller, role::kContext);
-  if (!passed) throw Error(Errc::invalid_input, "the request has no context descriptor");
-  const mode_t mode = stat_of(passed, context_name).st_mode;
+  if (!passed) {
+    auto remote = within("the build context " + shown, [&] {
+      return dockerfile::parse_remote_context(request.context_name, keeps_git_dir(request));
+    });
+    if (!remote) {
+      throw Error(Errc::invalid_input,
+                  "the build context \"{}\" is no URL, and the request has no descriptor of it",
+                  shown);
+    }
+    ops::ClientInputs client{{}, caller.credentials, std::move(secrets)};
+    co_return co_await open_remote_context(std::move(*remote), shown, std::move(client), listener,
+                                           parts);
+  }
+  const mode_t mode = stat_of(passed, shown).st_mode;
   if (S_ISREG(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
-    co_return co_await open_stream(std::move(passed), parts);
-  co_return BuildContext{
-      std::make_shared<const ops::ClientDirectory>(os::Dir(std::move(passed)), caller.peer,
-                                                   "the build context " + context_name),
-      true, std::nullopt};
+    co_return co_await open_stream(std::move(passed), "stdin", parts);
+  co_return BuildContext{std::make_shared<const ops::ClientDirectory>(
+                             os::Dir(std::move(passed)), caller.peer, "the build context " + shown),
+                         BuildContext::Kind::local, std::nullopt};
 }
 
 BuildFile read_dockerfile(const BuildContext& context, const std::string& name, Caller& caller) {
   const os::Fd passed = take_descriptor(caller, role::kDockerfile);
-  if (context.dockerfile) {
-    if (passed || !name.empty()) {
-      throw Error(
-          Errc::invalid_input,
-          "what is given as the context is a Dockerfile, and --file names another: give one");
-    }
-    return {"-", *context.dockerfile};
+  // Of a URL that gives a Dockerfile, as BuildKit has it, a --file in the context is forgotten.
+  const bool is_stream = context.kind == BuildContext::Kind::stream;
+  if (context.dockerfile && is_stream && (passed || !name.empty())) {
+    throw Error(Errc::invalid_input,
+                "what is given as the context is a Dockerfile, and --file names another: give one");
   }
   if (passed) return {name, read_regular(passed, name, kMaxDockerfileBytes)};
-  if (context.is_local)
+  if (context.dockerfile) return {is_stream ? "-" : dockerfile::kContextFile, *context.dockerfile};
+  if (context.kind == BuildContext::Kind::local)
     throw Error(Errc::invalid_input, "the request has no Dockerfile descriptor");
   return find_dockerfile(context, name);
 }
@@ -154,7 +175,7 @@ std::optional<BuildFile> find_ignore(const BuildContext& context,
                                      const std::string& dockerfile_name,
                                      Caller& caller) {
   const os::Fd beside_dockerfile = take_descriptor(caller, role::kDockerignore);
-  if (!context.is_local) return std::nullopt;
+  if (context.kind != BuildContext::Kind::local) return std::nullopt;
   if (beside_dockerfile) {
     const std::string name = dockerfile_name + kIgnoreName;
     return BuildFile{name, read_regular(beside_dockerfile, name, kMaxIgnoreBytes)};

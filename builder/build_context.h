@@ -14,16 +14,29 @@ namespace kiln {
 
 /// Where COPY and ADD take files from.
 struct BuildContext {
+  enum class Kind {
+    local,   ///< the client's own directory: a .dockerignore in it applies
+    stream,  ///< what came through a descriptor
+    remote,  ///< fetched
+  };
   std::shared_ptr<const ops::ClientDirectory> directory;
-  bool is_local = true;                   ///< the client's own: a .dockerignore in it applies
+  Kind kind = Kind::local;
   std::optional<std::string> dockerfile;  ///< text: what the user gave as a context is nothing else
 };
 
 /// Opens what the caller passed as the context: a directory as it is; a stream is read to its end
-/// into a directory of ours (context_stream.h). Throws Error.
-boost::asio::awaitable<BuildContext> open_context(const std::string& context_name,
+/// into a directory of ours. Without a descriptor the request's context_name is fetched
+/// (remote_context.h) with the client's `secrets`; `listener` is told about that. Throws Error.
+boost::asio::awaitable<BuildContext> open_context(const BuildRequest& request,
                                                   Caller& caller,
+                                                  ops::ClientSecrets secrets,
+                                                  solver::Listener listener,
                                                   Services::Parts& parts);
+
+/// Reads a stream to its end into a directory of ours (context_stream.h). `what` names it.
+boost::asio::awaitable<BuildContext> open_stream(os::Fd stream,
+                                                 std::string what,
+                                                 Services::Parts& parts);
 
 /// A file of the build's own.
 struct BuildFile {

@@ -18,6 +18,15 @@ dockerfile::LowerOptions options_of(const BuildRequest& request,
   return to_options(request, platform, inputs.ignore, parts.config);
 }
 
+/// A question has no steps to show.
+class Unheard final : public solver::StepListener {
+ public:
+  void log(int /*stream*/, std::string_view /*text*/) override {}
+  void progress(std::string_view /*item*/,
+                std::uint64_t /*current_bytes*/,
+                std::uint64_t /*total_bytes*/) override {}
+};
+
 /// What the Dockerfile becomes; `options` are for that and for its mistakes.
 asio::awaitable<dockerfile::Lowered> lowered(const BuildRequest& request,
                                              const BuildInputs& inputs,
@@ -71,7 +80,8 @@ asio::awaitable<Finished> answer_question(const BuildRequest& request,
                                           Caller& caller,
                                           Services::Parts& parts) {
   const store::Lease lease(parts.leases);  // for what is fetched of base images
-  const BuildInputs inputs = co_await read_inputs(request, caller, parts);
+  const BuildInputs inputs =
+      co_await read_inputs(request, caller, std::make_shared<Unheard>(), parts);
   dockerfile::CallResult result = co_await answer(request, inputs, parts);
   Finished finished;
   finished.metadata = {{"result.json", std::move(result.json)},

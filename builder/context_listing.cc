@@ -9,6 +9,7 @@
 #include "builder/ops/context_list.h"
 #include "builder/os/cancellable.h"
 #include "builder/step.h"
+#include "proto/shown_url.h"
 
 namespace kiln {
 
@@ -70,8 +71,10 @@ std::string to_line(const ops::ListedPath& path, const Listing& listing) {
 asio::awaitable<Finished> list_context(BuildRequest request, Caller& caller, Services& services) {
   Services::Parts& parts = services.parts();
   solver::StepCounter steps;
-  Step step(caller.events, steps, "list " + request.context_name);
-  const BuildContext context = co_await open_context(request.context_name, caller, parts);
+  const auto step =
+      std::make_shared<Step>(caller.events, steps, "list " + shown_url(request.context_name));
+  const store::Lease lease(parts.leases);  // of what is fetched
+  const BuildContext context = co_await open_context(request, caller, {}, step, parts);
   auto work = [&](std::stop_token stop) {
     return make_listing(context, request.dockerfile_name, caller, std::move(stop));
   };
@@ -86,11 +89,11 @@ asio::awaitable<Finished> list_context(BuildRequest request, Caller& caller, Ser
     left_out += path.kept ? 0 : 1;
     text += to_line(path, listing);
     if (text.size() < kEventBytes) continue;
-    step.log(1, text);
+    step->log(1, text);
     text.clear();
   }
-  if (!text.empty()) step.log(1, text);
-  step.done();
+  if (!text.empty()) step->log(1, text);
+  step->done();
   Finished finished;
   finished.metadata = {{"files", std::to_string(files)},
                        {"size_bytes", std::to_string(size_bytes)},

@@ -1,6 +1,8 @@
 #include "builder/named_contexts.h"
 
 #include "builder/build_context.h"
+#include "builder/dockerfile/remote_context.h"
+#include "proto/shown_url.h"
 
 namespace kiln {
 
@@ -18,7 +20,7 @@ class Opening {
     if (passed == caller.descriptors.end()) return;
     directory_ = std::make_shared<const ops::ClientDirectory>(
         os::Dir(std::move(passed->second)), caller.peer,
-        fmt::format("the context \"{}\" ({})", name, value));
+        fmt::format("the context \"{}\" ({})", name, shown_url(value)));
   }
 
   void run() {
@@ -32,9 +34,13 @@ class Opening {
     } else if (directory_) {
       inputs_.directories.emplace(context.local_name(), directory_);
       context.from = dockerfile::LocalContext{read_own_ignore(*directory_)};
+    } else if (auto remote = dockerfile::parse_remote_context(value_, false)) {
+      context.value = shown_url(value_);
+      std::visit([&](auto& source) { context.from = std::move(source); }, *remote);
     } else {
       throw Error(Errc::invalid_input,
-                  "want a directory, docker-image://IMAGE or oci-layout://DIRECTORY[:TAG]");
+                  "want a directory, the URL of a git repository or a file, docker-image://IMAGE "
+                  "or oci-layout://DIRECTORY[:TAG]");
     }
     const std::string name = context.name;
     if (!inputs_.contexts.emplace(name, std::move(context)).second)
@@ -73,7 +79,7 @@ class Opening {
 NamedInputs open_named_contexts(const BuildRequest& request, Caller& caller) {
   NamedInputs inputs;
   for (const auto& [name, value] : request.named_contexts) {
-    within(fmt::format("--build-context {}={}", name, value),
+    within(fmt::format("--build-context {}={}", name, shown_url(value)),
            [&] { Opening(name, value, caller, inputs).run(); });
   }
   return inputs;

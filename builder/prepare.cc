@@ -83,10 +83,11 @@ asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
 
 asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                          Caller& caller,
+                                         solver::Listener listener,
                                          Services::Parts& parts) {
   auto take = [&] { return ops::ClientSecrets::take(caller.descriptors, caller.peer); };
   const ops::ClientSecrets secrets = co_await os::offload(parts.pool, take);
-  const BuildContext context = co_await open_context(request.context_name, caller, parts);
+  const BuildContext context = co_await open_context(request, caller, secrets, listener, parts);
   auto read = [&] {
     BuildFile file = read_dockerfile(context, request.dockerfile_name, caller);
     std::vector<std::string> ignore = read_ignore(context, file.name, caller);

@@ -25,10 +25,12 @@ struct BuildInputs {
   std::shared_ptr<store::Lease> lease;       ///< of what is taken out of layouts
 };
 
-/// Takes the caller's descriptors: parses the Dockerfile and the ignore file that applies.
-/// Throws Error; mistakes in the Dockerfile are for the caller to throw.
+/// Takes the caller's descriptors, or fetches the context (and tells `listener`): parses the
+/// Dockerfile and the ignore file that applies. Throws Error; mistakes in the Dockerfile are for
+/// the caller to throw.
 boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                                                 Caller& caller,
+                                                solver::Listener listener,
                                                 Services::Parts& parts);
 
 /// The options of the request as the front end wants them. Throws Error{invalid_input} naming the

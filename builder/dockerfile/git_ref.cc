@@ -180,4 +180,17 @@ std::optional<GitRef> parse_git_ref(std::string_view text) {
   return git;
 }
 
+graph::GitSource source_of(GitRef git) {
+  graph::GitSource source;
+  source.remote = std::move(git.remote);
+  source.ref = std::move(git.ref);
+  source.subdir = std::move(git.subdir);
+  source.checksum = std::move(git.checksum);
+  source.keep_git_dir = git.keep_git_dir.value_or(false);
+  source.skip_submodules = !git.submodules.value_or(true);
+  source.commit_times = git.commit_times;
+  source.fetch_by_commit = git.fetch_by_commit;
+  return source;
+}
+
 }  // namespace kiln::dockerfile

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "builder/graph/op.h"
+
 namespace kiln::dockerfile {
 
 struct GitRef {
@@ -24,5 +26,8 @@ struct GitRef {
 /// What `text` means as a repository; nullopt when it is none. An http(s) URL is one only when its
 /// path ends in ".git". Throws Mistake for a repository whose query or fragment makes no sense.
 [[nodiscard]] std::optional<GitRef> parse_git_ref(std::string_view text);
+
+/// The same for the graph.
+[[nodiscard]] graph::GitSource source_of(GitRef git);
 
 }  // namespace kiln::dockerfile

@@ -54,16 +54,10 @@ void check_digest(const std::string& text, std::size_t offset) {
 }
 
 RemoteSource git_source(const Instruction& instruction,
-                        GitRef git,
+                        const GitRef& git,
                         const std::string& checksum,
                         std::size_t offset) {
-  graph::GitSource source;
-  source.remote = std::move(git.remote);
-  source.ref = std::move(git.ref);
-  source.subdir = std::move(git.subdir);
-  source.skip_submodules = !git.submodules.value_or(true);
-  source.commit_times = git.commit_times;
-  source.fetch_by_commit = git.fetch_by_commit;
+  graph::GitSource source = source_of(git);
   const bool flagged = is_set(instruction, "keep-git-dir", false);
   if (instruction.flag("keep-git-dir") && git.keep_git_dir && *git.keep_git_dir != flagged) {
     throw Mistake("inconsistent keep-git-dir configuration",
@@ -125,7 +119,7 @@ std::optional<RemoteSource> remote_source(StageBuilder& builder,
                   fmt::format("use ADD, or copy a file of the context instead of {}", source))
         .at(offset);
   }
-  if (git) return git_source(builder.instruction(), std::move(*git), checksum, offset);
+  if (git) return git_source(builder.instruction(), *git, checksum, offset);
   return http_source(builder.instruction(), source, checksum);
 }
 

@@ -2,6 +2,7 @@
 
 #include "builder/ops/exec.h"
 #include "builder/ops/file.h"
+#include "builder/ops/git_access.h"
 #include "builder/ops/git_source.h"
 #include "builder/ops/http_source.h"
 #include "builder/ops/image_source.h"
@@ -30,21 +31,12 @@ asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::source_parts(
     co_return file.parts();
   }
   if (const graph::GitSource* git = graph::git_source(definition)) {
-    const LentToGit lent = co_await lend_to_git(listener);
+    const LentGitAccess lent = co_await lend_git_access(inputs_.secrets, listener, workshop_);
     const GitRevision& revision = revisions_[vertex] =
         co_await resolve_git(*git, lent.access, listener);
     co_return git_parts(*git, revision);
   }
   co_return std::vector<graph::KeyPart>{};  // an image's manifest is in its operation
-}
-
-asio::awaitable<BuildExecutor::LentToGit> BuildExecutor::lend_to_git(solver::Listener listener) {
-  LentToGit lent{{inputs_.secrets, {}}, std::nullopt};
-  if (std::shared_ptr<const ClientAgent> agent = inputs_.secrets.agent("default")) {
-    lent.agent = co_await workshop_.agents.open(std::move(agent), {}, std::move(listener));
-    lent.access.ssh_agent = lent.agent->path();
-  }
-  co_return lent;
 }
 
 asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::select_local(
@@ -77,7 +69,7 @@ asio::awaitable<solver::Stack> BuildExecutor::load(VertexId vertex, solver::List
   if (const graph::HttpSource* http = graph::http_source(definition))
     co_return (co_await fetch_web_file(*http, inputs_.secrets, listener, workshop_)).stack;
   if (const graph::GitSource* git = graph::git_source(definition)) {
-    const LentToGit lent = co_await lend_to_git(listener);
+    const LentGitAccess lent = co_await lend_git_access(inputs_.secrets, listener, workshop_);
     co_return co_await load_git(*git, revisions_.at(vertex), lent.access, listener, workshop_);
   }
   co_return solver::Stack{};

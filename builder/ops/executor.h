@@ -11,7 +11,6 @@
 #include "builder/ops/cache_mounts.h"
 #include "builder/ops/client_secrets.h"
 #include "builder/ops/context.h"
-#include "builder/ops/git_remote.h"
 #include "builder/ops/git_revision.h"
 #include "builder/ops/layers.h"
 #include "builder/sandbox/runtime.h"
@@ -71,13 +70,6 @@ class BuildExecutor final : public solver::Executor {
   [[nodiscard]] bool usable(const std::vector<store::LayerRow>& layers) const override;
 
  private:
-  /// What the client gives for repositories; its agent listens as long as this lives.
-  struct LentToGit {
-    GitAccess access;
-    std::optional<AgentSocket> agent;
-  };
-  boost::asio::awaitable<LentToGit> lend_to_git(solver::Listener listener);
-
   boost::asio::awaitable<std::vector<graph::KeyPart>> select_local(graph::VertexId vertex,
                                                                    const graph::LocalSource& local);
 

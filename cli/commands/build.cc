@@ -96,7 +96,7 @@ void declare(CommandLine& line, BuildFlags& flags) {
   line.option("-f,--file", flags.file, "FILE",
               "The Dockerfile, - for stdin (default: CONTEXT/Dockerfile)");
   line.list("--build-context", flags.build_contexts, "NAME=VALUE",
-            "Let NAME in FROM and --from be a directory, docker-image://IMAGE or "
+            "Let NAME in FROM and --from be a directory, a URL, docker-image://IMAGE or "
             "oci-layout://DIRECTORY[:TAG] (repeatable)");
   line.option("--target", flags.target, "STAGE", "Build this stage instead of the last");
   line.list("--build-arg", flags.build_args, "NAME[=VALUE]",

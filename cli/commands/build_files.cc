@@ -25,6 +25,16 @@ bool is_url(std::string_view text) {
                              [&](std::string_view prefix) { return text.starts_with(prefix); });
 }
 
+/// True for what the daemon is to fetch; a directory of the name goes first, as docker has it.
+bool is_remote(const std::string& context) {
+  std::error_code ignored;  // what cannot be looked at is no directory
+  if (context == "-" || fs::is_directory(context, ignored)) return false;
+  if (is_url(context)) return true;
+  const std::size_t at = context.find('@');
+  const std::size_t colon = context.find(':', at == std::string::npos ? context.size() : at);
+  return colon != std::string::npos && context.find('/') > colon;  // user@host:path
+}
+
 Fd open_context(const std::string& context) {
   if (context == "-") {
     if (::isatty(STDIN_FILENO) == 1)
@@ -34,9 +44,6 @@ Fd open_context(const std::string& context) {
     if (!fd) throw system_error(errno, "stdin");
     return fd;
   }
-  if (is_url(context))
-    throw UsageError("CONTEXT \"{}\": URLs are not supported; fetch it and name its directory",
-                     context);
   Fd fd(::open(context.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd) return fd;
   if (errno == ENOTDIR)
@@ -135,21 +142,24 @@ class Passing {
   /// The context, the Dockerfile and its ignore file.
   void sources(const std::string& file) {
     const bool streamed = request_.context_name == "-";
+    const bool remote = is_remote(request_.context_name);
     if (streamed && file == "-")
       throw UsageError("CONTEXT and --file are both \"-\": only one can be read from stdin");
-    input(role::kContext, open_context(request_.context_name));
-    if (streamed) {
-      request_.dockerfile_name = file;  // a path in the archive
+    if (!remote) input(role::kContext, open_context(request_.context_name));
+    // As docker has it: of a URL, stdin and absolute paths are the client's.
+    if (streamed || (remote && file != "-" && !file.starts_with('/'))) {
+      request_.dockerfile_name = file;  // a path in the context
       return;
     }
     Dockerfile dockerfile = open_dockerfile(request_.context_name, file);
     request_.dockerfile_name = dockerfile.name;
     input(role::kDockerfile, std::move(dockerfile.fd));
-    if (!dockerfile.path.empty()) ignore_beside(dockerfile.path);
+    if (!dockerfile.path.empty() && !remote) ignore_beside(dockerfile.path);
   }
 
   /// The context and the ignore file alone.
   void listing(const std::string& file) {
+    if (is_remote(request_.context_name)) return;
     input(role::kContext, open_context(request_.context_name));
     if (request_.context_name == "-") return;
     request_.dockerfile_name = file.empty() ? beneath(request_.context_name, "Dockerfile") : file;
@@ -165,8 +175,8 @@ class Passing {
       std::string path = value;
       if (value.starts_with(kLayout)) {
         path = path_of_layout(value.substr(kLayout.size()));
-      } else if (is_url(value) && !fs::is_directory(value)) {
-        throw UsageError("{}: URLs are not supported; fetch it and name its directory", flag);
+      } else if (is_remote(value)) {
+        continue;
       }
       Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
       if (!fd && errno == ENOTDIR) throw UsageError("{}: not a directory", flag);

@@ -2,6 +2,7 @@
 #include "builder/build.h"
 #include "builder/context_listing.h"
 #include "daemon/handlers/handlers.h"
+#include "proto/shown_url.h"
 
 namespace kiln::daemon {
 
@@ -15,7 +16,7 @@ boost::asio::awaitable<Finished> build(
                                context.admission.running())});
   }
   const Admission::Place place = co_await context.admission.enter(caller.peer.uid);
-  log.info("build of {} -f {} as {}", request.context_name, request.dockerfile_name,
+  log.info("build of {} -f {} as {}", shown_url(request.context_name), request.dockerfile_name,
            request.tags.empty() ? "nothing" : fmt::format("{}", fmt::join(request.tags, ", ")));
   Finished finished = co_await run_build(std::move(request), caller, context.services);
   log.info("built {} {}", finished.build_id, finished.image_digest);

@@ -90,8 +90,15 @@ TEST(BuildFiles, NameWhatCannotBeOpened) {
   EXPECT_THAT(message(request, ""), HasSubstr("not a directory"));
   request.context_name = "-";
   EXPECT_THAT(message(request, "-"), HasSubstr("only one can be read from stdin"));
-  request.context_name = "https://github.com/a/b.git";
-  EXPECT_THAT(message(request, ""), HasSubstr("URLs are not supported"));
+}
+
+TEST(BuildFiles, LeaveUrlsToTheDaemon) {
+  BuildRequest request;
+  for (const char* url :
+       {"https://example.com/a/b.git", "git@example.com:b.git", "github.com/a/b"}) {
+    request.context_name = url;
+    EXPECT_EQ(message(request, ""), "opened") << url;
+  }
 }
 
 TEST(BuildFiles, PassStdinAsTheContextAndLookForNoDockerfileHere) {
