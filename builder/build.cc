@@ -5,6 +5,7 @@
 
 #include "builder/build_log.h"
 #include "builder/call.h"
+#include "builder/dockerfile/go_text.h"
 #include "builder/export.h"
 #include "builder/image/assemble.h"
 #include "builder/image_store.h"
@@ -100,8 +101,8 @@ class Build {
       const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
       for (PlatformBuild& one : platforms)
         co_await assemble(one, step);
-      product.image =
-          platforms.size() == 1 ? *platforms.front().manifest : co_await join(platforms);
+      const bool alone = platforms.size() == 1 && !wants_index();
+      product.image = alone ? *platforms.front().manifest : co_await join(platforms);
       product.names = co_await name_image(*product.image, request_.tags, parts_);
       step->done();
     }
@@ -231,6 +232,22 @@ class Build {
     co_return co_await os::offload(parts_.pool, work);
   }
 
+  [[nodiscard]] std::string build_argument(const std::string& name) const {
+    const auto given = request_.build_args.find(name);
+    return given == request_.build_args.end() ? "" : given->second;
+  }
+
+  /// An index also of one platform.
+  [[nodiscard]] bool wants_index() const {
+    return dockerfile::parse_bool(build_argument("BUILDKIT_MULTI_PLATFORM")).value_or(false);
+  }
+
+  /// What the record of the build is called.
+  [[nodiscard]] std::string summary() const {
+    const std::string name = build_argument("BUILDKIT_BUILD_NAME");
+    return name.empty() ? shown_url(request_.context_name) : name;
+  }
+
   [[nodiscard]] bool wants_push() const {
     if (request_.push) return true;
     for (const Output& output : request_.outputs) {
@@ -266,8 +283,8 @@ class Build {
   asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
     const std::int64_t now = os::now_ns();
     if (started_ns_ == 0) started_ns_ = now;
-    const store::BuildRow row{id_,   status,      shown_url(request_.context_name), digest,
-                              error, started_ns_, status == "running" ? 0 : now};
+    const store::BuildRow row{
+        id_, status, summary(), digest, error, started_ns_, status == "running" ? 0 : now};
     auto put = [&row](store::Tables& tables) { tables.put_build(row); };
     co_await parts_.store.database().run(put);
   }

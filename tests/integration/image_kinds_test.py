@@ -1,4 +1,5 @@
 """Base images of every kind that registries hold: indexes, Docker's formats, other compressions, digests."""
+import json
 import subprocess
 import urllib.request
 
@@ -48,6 +49,13 @@ class ImageKindsTest(kilntest.KilnTest):
         self.assertEqual(self.platform_of(name="a"), "linux/amd64")
         self.assertEqual(self.platform_of("--platform", "linux/arm64", name="b"), "linux/arm64")
         self.assertEqual(self.platform_of("--platform", "linux/arm/v7", name="c"), "linux/arm")
+
+    def test_one_platform_is_an_index_on_demand(self):
+        context = self.context({"Dockerfile": "FROM scratch\nCOPY Dockerfile /x\n"})
+        self.build(self.kilnd, context, "-t", "one-of-many", "--build-arg", "BUILDKIT_MULTI_PLATFORM=1")
+        self.assertIn("index", json.loads(self.kilnd.kiln("inspect", "one-of-many").out)["media_type"])
+        self.build(self.kilnd, context, "-t", "one-alone", "--build-arg", "BUILDKIT_MULTI_PLATFORM=0")
+        self.assertNotIn("index", json.loads(self.kilnd.kiln("inspect", "one-alone").out)["media_type"])
 
     def test_a_docker_manifest_list_gives_the_platform_that_is_asked_for(self):
         self.index(DOCKER_INDEX, DOCKER_MANIFEST, docker=True)
