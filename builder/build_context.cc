@@ -120,7 +120,7 @@ asio::awaitable<BuildContext> open_stream(os::Fd stream, std::string what, Servi
                                  true,
                                  keep(std::move(streamed.scratch), parts.pool)};
   co_return BuildContext{std::make_shared<const ops::ClientDirectory>(std::move(directory)),
-                         BuildContext::Kind::stream, std::move(streamed.dockerfile)};
+                         BuildContext::Kind::stream, std::move(streamed.dockerfile), std::nullopt};
 }
 
 asio::awaitable<BuildContext> open_context(const BuildRequest& request,
@@ -148,7 +148,7 @@ asio::awaitable<BuildContext> open_context(const BuildRequest& request,
     co_return co_await open_stream(std::move(passed), "stdin", parts);
   co_return BuildContext{std::make_shared<const ops::ClientDirectory>(
                              os::Dir(std::move(passed)), caller.peer, "the build context " + shown),
-                         BuildContext::Kind::local, std::nullopt};
+                         BuildContext::Kind::local, std::nullopt, std::nullopt};
 }
 
 BuildFile read_dockerfile(const BuildContext& context, const std::string& name, Caller& caller) {

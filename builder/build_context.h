@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "builder/build.h"
+#include "builder/dockerfile/remote_context.h"
 #include "builder/services_parts.h"
 
 namespace kiln {
@@ -22,6 +23,7 @@ struct BuildContext {
   std::shared_ptr<const ops::ClientDirectory> directory;
   Kind kind = Kind::local;
   std::optional<std::string> dockerfile;  ///< text: what the user gave as a context is nothing else
+  std::optional<dockerfile::RemoteContext> source;  ///< of a remote one
 };
 
 /// Opens what the caller passed as the context: a directory as it is; a stream is read to its end

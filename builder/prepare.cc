@@ -9,6 +9,7 @@
 #include "builder/os/cancellable.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
+#include "builder/source_date.h"
 
 namespace kiln {
 
@@ -98,6 +99,7 @@ asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
                        std::move(reading.mistakes),
                        std::move(ignore),
                        {std::move(named.directories), caller.credentials, secrets},
+                       context.source,
                        std::move(named.contexts),
                        std::move(named.layouts),
                        std::make_shared<store::Lease>(parts.leases)};
@@ -146,6 +148,7 @@ asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
                                           bool pull,
                                           Services::Parts& parts) {
   options.contexts = inputs.contexts;
+  co_await resolve_source_date(inputs, options, parts);
   dockerfile::ResolvedImages known;
   while (true) {
     const std::vector<dockerfile::ImageNeed> needs =

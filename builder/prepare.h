@@ -9,6 +9,7 @@
 
 #include "builder/build.h"
 #include "builder/dockerfile/lower.h"
+#include "builder/dockerfile/remote_context.h"
 #include "builder/named_contexts.h"
 #include "builder/services_parts.h"
 
@@ -20,6 +21,7 @@ struct BuildInputs {
   std::vector<dockerfile::Diagnostic> mistakes;  ///< what of the Dockerfile could not be parsed
   std::vector<std::string> ignore;               ///< patterns
   ops::ClientInputs client;
+  std::optional<dockerfile::RemoteContext> remote;  ///< where the main context came from
   dockerfile::NamedContexts contexts;
   std::map<std::string, OciLayout> layouts;  ///< by NamedContext::name
   std::shared_ptr<store::Lease> lease;       ///< of what is taken out of layouts

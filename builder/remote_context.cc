@@ -43,7 +43,8 @@ asio::awaitable<BuildContext> open_remote_context(dockerfile::RemoteContext sour
         co_await ops::load_git(*git, revision, lent.access, listener, *parts.workshop);
     const std::filesystem::path tree =
         co_await only_layer(stack, client.credentials, listener, parts);
-    co_return BuildContext{directory_of(tree, shown), BuildContext::Kind::remote, std::nullopt};
+    co_return BuildContext{directory_of(tree, shown), BuildContext::Kind::remote, std::nullopt,
+                           source};
   }
   const auto& http = std::get<graph::HttpSource>(source);
   const ops::WebFile file =
@@ -54,6 +55,7 @@ asio::awaitable<BuildContext> open_remote_context(dockerfile::RemoteContext sour
   os::Fd stream = directory->root.open_at(file.name, O_RDONLY, os::Links::refuse);
   BuildContext context = co_await open_stream(std::move(stream), shown, parts);
   context.kind = BuildContext::Kind::remote;
+  context.source = source;
   // A lone Dockerfile is also what can be copied.
   if (context.dockerfile) context.directory = directory;
   co_return context;

@@ -80,21 +80,37 @@ Environment global_arguments(const Ast& ast,
   return environment;
 }
 
+namespace {
+
+constexpr std::string_view kEpoch = "SOURCE_DATE_EPOCH";
+
+std::string epoch_text(const LowerOptions& options, const Environment& globals) {
+  const auto given = options.build_args.find(std::string(kEpoch));
+  if (given != options.build_args.end()) return given->second;
+  const std::string* global = globals.find(kEpoch);
+  return global ? *global : "";
+}
+
+}  // namespace
+
+std::string source_date_name(const Document& document, const LowerOptions& options) {
+  const Environment globals = global_arguments(document.ast(), options, options.build_args);
+  std::string text = epoch_text(options, globals);
+  const bool number = text.find_first_not_of("-0123456789") == std::string::npos;
+  return number ? std::string() : text;
+}
+
 std::optional<std::int64_t> source_date_epoch(const Ast& ast,
                                               const LowerOptions& options,
                                               const Environment& globals) {
-  constexpr std::string_view kName = "SOURCE_DATE_EPOCH";
-  const auto given = options.build_args.find(std::string(kName));
-  const std::string* global = globals.find(kName);
-  const std::string text =
-      given != options.build_args.end() ? given->second : (global ? *global : "");
-  // "context" asks for the date of a git context; a directory has none.
-  if (text.empty() || text == "context") return std::nullopt;
+  const std::string text = epoch_text(options, globals);
+  if (text.empty()) return std::nullopt;
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
   if (error != std::errc{} || end != text.data() + text.size()) {
-    throw error_of(ast.source, {{fmt::format("invalid {} \"{}\"", kName, text),
-                                 "want seconds since 1970-01-01",
+    throw error_of(ast.source, {{fmt::format("invalid {} \"{}\"", kEpoch, text),
+                                 "want seconds since 1970-01-01, \"context\", or the name of a "
+                                 "context or a stage that has a date",
                                  {},
                                  0,
                                  ""}});

@@ -93,6 +93,12 @@ struct Lowered {
                                              const LowerOptions& options,
                                              std::vector<Diagnostic> mistakes);
 
+/// The name that SOURCE_DATE_EPOCH is given as, in a build argument or a global ARG, where it is no
+/// number: "context", a named context, or a stage that one ADD from the network makes. Its date is
+/// for the caller to find and to put into the build arguments. "" otherwise. source: BuildKit
+/// docs/build-repro.md
+[[nodiscard]] std::string source_date_name(const Document& document, const LowerOptions& options);
+
 /// The images that lowering `document` needs and `known` lacks; throws DockerfileError.
 [[nodiscard]] std::vector<ImageNeed> missing_images(const Document& document,
                                                     const LowerOptions& options,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "builder/ops/git_checkout.h"
@@ -229,6 +230,26 @@ asio::awaitable<solver::Stack> load_git(graph::GitSource source,
       Load{std::move(source), std::move(revision), std::move(remote), listener, workshop});
   co_return co_await workshop.remote.git_trees.run(std::move(key),
                                                    [load] { return run_load(load); });
+}
+
+asio::awaitable<std::int64_t> git_commit_time(graph::GitSource source,
+                                              GitRevision revision,
+                                              GitAccess access,
+                                              solver::Listener listener,
+                                              Workshop& workshop) {
+  const GitRemote remote = co_await open_remote(source.remote, std::move(access));
+  const os::Limiter::Slot slot = co_await workshop.remote.repository(remote.url).acquire();
+  GitRepository repository = co_await GitRepository::open(
+      remote, revision.object.size() == kSha256Digits, listener, workshop);
+  co_await repository.fetch(revision.object);
+  const GitOutput output =
+      co_await repository.run({"log", "-1", "--format=%ct", revision.object + "^{commit}"});
+  std::int64_t seconds = 0;
+  const auto [end, error] =
+      std::from_chars(output.out.data(), output.out.data() + output.out.size(), seconds);
+  if (!output.status.ok() || error != std::errc())
+    throw Error(Errc::corrupt, "{}: no date of commit {}", remote.url, revision.object);
+  co_return seconds;
 }
 
 }  // namespace kiln::ops

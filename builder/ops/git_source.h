@@ -30,4 +30,11 @@ boost::asio::awaitable<solver::Stack> load_git(graph::GitSource source,
                                                solver::Listener listener,
                                                Workshop& workshop);
 
+/// When the revision was committed, seconds; it is fetched unless it is known.
+boost::asio::awaitable<std::int64_t> git_commit_time(graph::GitSource source,
+                                                     GitRevision revision,
+                                                     GitAccess access,
+                                                     solver::Listener listener,
+                                                     Workshop& workshop);
+
 }  // namespace kiln::ops

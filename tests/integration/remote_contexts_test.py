@@ -57,6 +57,24 @@ class GitContextTest(RemoteTest):
         built = self.from_url(self.url, "--secret", "id=GIT_AUTH_TOKEN,env=TOKEN", env={"TOKEN": "canary"})
         self.assertEqual(built.text("it/a"), "one")
 
+    def test_source_date_epoch_can_be_the_date_of_the_context_or_of_what_is_named(self):
+        seconds = int(self.repository.git("log", "-1", "--format=%ct"))
+        for built in (self.from_url(self.url, "--build-arg", "SOURCE_DATE_EPOCH=context"),
+                      self.from_url(self.server.url + "/app.git", "--build-arg", "SOURCE_DATE_EPOCH=src",
+                                    "--build-context", f"src={self.url}")):
+            self.assertEqual(int(built.stat("it/a").st_mtime), seconds)
+            self.assertEqual(built.config["created"], time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)))
+        made = self.built(f"FROM scratch AS source\nADD {self.url} /\nFROM scratch\nCOPY --from=source /a /a\n", None,
+                          "--build-arg", "SOURCE_DATE_EPOCH=source")
+        self.assertEqual(int(made.stat("/a").st_mtime), seconds)
+
+    def test_source_date_epoch_of_a_directory_is_unset_and_of_nothing_an_error(self):
+        made = self.built("FROM busybox\nARG SOURCE_DATE_EPOCH\nRUN echo \"[$SOURCE_DATE_EPOCH]\" > /is\n", None,
+                          "--build-arg", "SOURCE_DATE_EPOCH=context")
+        self.assertEqual(made.text("/is"), "[]\n")
+        failed = self.refused("FROM scratch\nCOPY Dockerfile /\n", None, "--build-arg", "SOURCE_DATE_EPOCH=nothing")
+        self.assertIn("SOURCE_DATE_EPOCH=nothing", failed.err)
+
     def test_a_fragment_names_a_ref_and_a_directory(self):
         self.repository.commit({"a": "later"}, "next")
         self.assertEqual(self.from_url(f"{self.url}#next").text("it/a"), "later")
