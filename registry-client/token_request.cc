@@ -1,12 +1,12 @@
 #include "registry-client/token_request.h"
 
 #include <fmt/ranges.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "proto/base64.h"
 #include "proto/error.h"
 
 namespace kiln::registry {
@@ -17,19 +17,10 @@ namespace {
 constexpr std::int64_t kShortestLifetimeSeconds = 60;
 constexpr std::int64_t kLongestLifetimeSeconds = 24L * 60 * 60;
 
-std::string base64(std::string_view text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int count = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                    reinterpret_cast<const unsigned char*>(text.data()),
-                                    static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(count));
-  return out;
-}
-
 }  // namespace
 
 std::string basic_authorization(const Credentials& credentials) {
-  return "Basic " + base64(credentials.username + ":" + credentials.password);
+  return "Basic " + base64_encode(credentials.username + ":" + credentials.password);
 }
 
 std::vector<std::string> merge_scopes(std::vector<std::string> ours, std::string_view theirs) {

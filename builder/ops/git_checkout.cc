@@ -57,6 +57,7 @@ class Layout {
     if (!checkout_.source.skip_submodules) co_await update_submodules();
     const std::optional<std::int64_t> date = co_await commit_date();
     auto finish = [this, date] {
+      if (!keeps_git_dir_ && !checkout_.source.skip_submodules) remove_git_files(tree_);
       if (!subdir_.empty()) keep_only_subdir();
       if (date) set_tree_times(workspace_->root(), *date);
     };
@@ -107,22 +108,11 @@ class Layout {
     co_await git({"read-tree", "--reset", "-u", commit});
   }
 
-  /// The name under which a kept .git knows the revision; a commit has none.
-  [[nodiscard]] std::string name_in_clone() const {
-    const std::string& asked = checkout_.source.ref;
-    if (checkout_.revision.ref.empty()) return {};
-    if (asked.starts_with("refs/")) return asked;
-    if (checkout_.source.fetch_by_commit) return checkout_.revision.ref;
-    // BuildKit keeps what it fetched by a short name among its tags, branches too.
-    const std::string& ref = checkout_.revision.ref;
-    return "refs/tags/" + (asked.empty() ? ref.substr(ref.rfind('/') + 1) : asked);
-  }
-
   asio::awaitable<void> clone() {
     co_await init(true);
     co_await git({"remote", "add", "origin", "file://" + repository_.path().string()});
     const std::string& object = checkout_.revision.object;
-    const std::string name = name_in_clone();
+    const std::string name = name_in_clone(checkout_.source, checkout_.revision);
     const std::string source = "refs/kiln/" + object;
     co_await git({"fetch", "--quiet", "--update-head-ok", "--depth=1", "--", "origin",
                   name.empty() ? source : source + ":" + name},
@@ -132,6 +122,20 @@ class Layout {
     co_await git({"reflog", "expire", "--all", "--expire=now"});
     if (::unlink((git_dir_ / "FETCH_HEAD").c_str()) != 0 && errno != ENOENT)
       throw system_error(errno, "remove FETCH_HEAD");
+  }
+
+  /// What git leaves in each submodule's directory names our repository, which goes.
+  static void remove_git_files(const std::filesystem::path& tree) {
+    namespace fs = std::filesystem;
+    std::vector<fs::path> found;
+    // Links are not followed; git lets nobody track a file of this name.
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(tree)) {
+      if (entry.path().filename() == ".git" &&
+          entry.symlink_status().type() == fs::file_type::regular)
+        found.push_back(entry.path());
+    }
+    for (const fs::path& file : found)
+      fs::remove(file);
   }
 
   asio::awaitable<void> update_submodules() {

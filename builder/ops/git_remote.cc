@@ -1,7 +1,6 @@
 #include "builder/ops/git_remote.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
@@ -9,6 +8,7 @@
 #include <optional>
 
 #include "builder/graph/file_name.h"
+#include "proto/base64.h"
 #include "proto/error.h"
 
 namespace kiln::ops {
@@ -16,15 +16,6 @@ namespace kiln::ops {
 namespace asio = boost::asio;
 
 namespace {
-
-std::string base64(std::string_view text) {
-  std::string out(4 * ((text.size() + 2) / 3) + 1, '\0');
-  const int count = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                                    reinterpret_cast<const unsigned char*>(text.data()),
-                                    static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(count));
-  return out;
-}
 
 /// A URL in parts; `scheme` is "" for "user@host:path".
 struct Parts {
@@ -87,11 +78,11 @@ std::string authorization(const Parts& parts, const ClientSecrets& secrets) {
     if (const auto header = secrets.secret("GIT_AUTH_HEADER" + suffix))
       return std::string(header->view());
     if (const auto token = secrets.secret("GIT_AUTH_TOKEN" + suffix))
-      return "basic " + base64(fmt::format("x-access-token:{}", token->view()));
+      return "basic " + base64_encode(fmt::format("x-access-token:{}", token->view()));
   }
   if (parts.userinfo.empty()) return "";
   const std::string decoded = graph::percent_decoded(parts.userinfo);
-  return "Basic " + base64(decoded.contains(':') ? decoded : decoded + ":");
+  return "Basic " + base64_encode(decoded.contains(':') ? decoded : decoded + ":");
 }
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> words) {

@@ -121,7 +121,7 @@ void check_object(const GitRemote& remote, const graph::GitSource& source, const
 std::vector<graph::KeyPart> identity(const graph::GitSource& source, const GitRevision& revision) {
   std::vector<graph::KeyPart> parts{{"commit", revision.object}};
   if (source.keep_git_dir) {
-    parts.push_back({"ref", revision.ref});
+    parts.push_back({"ref", name_in_clone(source, revision)});
     parts.push_back({"remote", sha256(source.remote).str()});  // .git names it
   }
   return parts;
@@ -151,15 +151,18 @@ struct Load {
 asio::awaitable<std::shared_ptr<snapshot::Workspace>> try_check_out(const Load& load,
                                                                     GitRepository& repository) {
   std::exception_ptr failure;
+  bool local = true;  // the cause may be here
   try {
     co_await repository.fetch(load.revision.object);
     co_return co_await check_out({load.source, load.revision, load.remote, load.listener},
                                  repository, load.workshop);
-  } catch (const Error&) {
+  } catch (const Error& error) {
     failure = std::current_exception();
+    local = error.code() != Errc::denied && error.code() != Errc::not_found &&
+            error.code() != Errc::cancelled;
   }
-  // Looked at only after a failure: most have another cause.
-  if (!co_await repository.is_whole()) co_return nullptr;
+  // Looked at only after a failure: reading all of a large repository takes its time.
+  if (local && !co_await repository.is_whole()) co_return nullptr;
   std::rethrow_exception(failure);
 }
 
@@ -169,6 +172,8 @@ asio::awaitable<solver::Stack> run_load(std::shared_ptr<const Load> load) {
   if (auto known = co_await find_kept(key, workshop)) co_return known->stack;
   const std::string& object = load->revision.object;
   const os::Limiter::Slot slot = co_await workshop.remote.repository(load->remote.url).acquire();
+  // Somebody with other credentials may have had the repository until now.
+  if (auto known = co_await find_kept(key, workshop)) co_return known->stack;
   GitRepository repository = co_await GitRepository::open(
       load->remote, object.size() == kSha256Digits, load->listener, workshop);
   std::shared_ptr<snapshot::Workspace> workspace = co_await try_check_out(*load, repository);
@@ -183,6 +188,15 @@ asio::awaitable<solver::Stack> run_load(std::shared_ptr<const Load> load) {
 }
 
 }  // namespace
+
+std::string name_in_clone(const graph::GitSource& source, const GitRevision& revision) {
+  if (revision.ref.empty()) return {};
+  if (source.ref.starts_with("refs/")) return source.ref;
+  if (source.fetch_by_commit) return revision.ref;
+  // BuildKit keeps what it fetched by a short name among its tags, branches too.
+  const std::string& ref = revision.ref;
+  return "refs/tags/" + (source.ref.empty() ? ref.substr(ref.rfind('/') + 1) : source.ref);
+}
 
 asio::awaitable<GitRevision> resolve_git(graph::GitSource source,
                                          GitAccess access,

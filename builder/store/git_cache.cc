@@ -46,6 +46,25 @@ std::vector<os::DirEntry> repositories(const Store& store) {
   return os::Dir::open(folder).entries();
 }
 
+/// What a git that was killed left: its locks are files, its transfers have names of their own.
+/// Whoever made them is gone, since the lock on the repository is ours.
+void remove_leftovers(const fs::path& repository) {
+  std::vector<fs::path> found;
+  const auto look = [&found](const fs::directory_entry& entry) {
+    const std::string name = entry.path().filename();
+    if (name.ends_with(".lock") || name.starts_with("tmp_")) found.push_back(entry.path());
+  };
+  for (const fs::directory_entry& entry : fs::directory_iterator(repository))
+    look(entry);
+  for (const char* folder : {"refs", "objects"}) {
+    if (!fs::exists(repository / folder)) continue;
+    for (const fs::directory_entry& entry : fs::recursive_directory_iterator(repository / folder))
+      look(entry);
+  }
+  for (const fs::path& path : found)
+    fs::remove_all(path);
+}
+
 }  // namespace
 
 HeldRepository::HeldRepository(const Store& store, std::string_view name) {
@@ -64,9 +83,7 @@ HeldRepository::HeldRepository(const Store& store, std::string_view name) {
       if (errno != EINTR) throw system_error(errno, "lock " + path_.string());
     }
   } while (!directory_ || !is_named(directory_, path_));
-  // git's own locks are files: whoever made these is gone, since the lock is ours.
-  for (const char* lock : {"shallow.lock", "packed-refs.lock", "config.lock", "HEAD.lock"})
-    ::unlinkat(directory_.get(), lock, 0);
+  remove_leftovers(path_);
 }
 
 void each_unused_repository(const Store& store, const std::function<void(const fs::path&)>& take) {

@@ -158,6 +158,18 @@ class GitDirTest(GitCase):
                               capture_output=True).stdout.decode()
         self.assertIn(f"{tag} refs/tags/v1", refs)
 
+    def test_a_branch_and_its_whole_ref_each_leave_the_ref_that_was_named(self):
+        app = self.repository()
+        commit = app.commit({"a": "one"})
+        refs = []
+        for fragment in ("main", "refs/heads/main"):
+            built = self.added(f"{self.web().url}/app.git#{fragment}", options="--keep-git-dir=true")
+            refs.append(subprocess.run(["git", "-c", "safe.directory=*", "show-ref"], cwd=built.path("/src"), check=True,
+                                       capture_output=True).stdout.decode().split())
+        for found in refs:
+            self.assertIn(commit, found)
+        self.assertNotEqual(refs[0], refs[1])
+
     def test_a_url_that_contradicts_the_flag_is_refused(self):
         self.assertIn("inconsistent keep-git-dir configuration",
                       self.add_refused("http://127.0.0.1:1/x.git?keep-git-dir=false", "--keep-git-dir=true"))
@@ -209,6 +221,7 @@ class SubmoduleTest(GitCase):
         for options in ("", "--keep-git-dir=true"):
             built = self.added(f"{web.url}/outer.git", options=options)
             self.assertEqual((built.text("/src/middle/m"), built.text("/src/middle/inner/i")), ("middle", "inner"))
+            self.assertEqual(".git" in built.names("/src/middle"), bool(options))
 
     def test_submodules_stay_away_on_demand(self):
         web = self.web()
