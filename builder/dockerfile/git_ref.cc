@@ -69,15 +69,6 @@ std::optional<Place> parse_url(std::string_view text) {
   return Place{std::move(url->base), std::move(url->fragment), std::move(url->query)};
 }
 
-std::optional<bool> parse_bool(std::string_view text) {
-  static const std::map<std::string_view, bool> known{
-      {"1", true},    {"t", true},      {"T", true},      {"true", true},
-      {"TRUE", true}, {"True", true},   {"0", false},     {"f", false},
-      {"F", false},   {"false", false}, {"FALSE", false}, {"False", false}};
-  const auto found = known.find(text);
-  return found == known.end() ? std::nullopt : std::optional(found->second);
-}
-
 /// A flag of the query; without a value it is set.
 bool flag_of(const std::string& name, const std::string& value) {
   if (value.empty()) return true;

@@ -27,11 +27,11 @@ graph::VertexId origin_vertex(StageBuilder& builder,
     case Origin::Kind::context:
       break;
   }
-  graph::LocalSource local = wanted.of_local("context", builder.options().context_ignore);
-  if (const auto known = context.selected(local)) return *known;
-  context.selections.push_back(
-      builder.add_helper(graph::SourceOp(std::move(local)), "[internal] load build context"));
-  return context.selections.back();
+  return context.selected(wanted.of_local("context", builder.options().context_ignore),
+                          [&](graph::LocalSource local) {
+                            return builder.add_helper(graph::SourceOp(std::move(local)),
+                                                      "[internal] load build context");
+                          });
 }
 
 }  // namespace kiln::dockerfile

@@ -106,7 +106,8 @@ Prepared prepare(StageBuilder& builder, const CommandLine& command) {
   file.made_time = builder.made_time();
   const graph::VertexId script =
       builder.add_helper(std::move(file), "[internal] preparing inline document");
-  return {{fmt::format("{}/{}", kPipes, first.name)}, summary(first), script};
+  return {builder.with_shell(command, fmt::format("{}/{}", kPipes, first.name)), summary(first),
+          script};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "builder/dockerfile/go_text.h"
 #include "builder/dockerfile/mistake.h"
 #include "builder/dockerfile/numbers.h"
 #include "builder/dockerfile/suggest.h"
@@ -198,7 +199,7 @@ class Reader {
   }
 
   static bool truth(const std::string& key, const std::string& value) {
-    const auto result = parse_truth(value);
+    const auto result = parse_bool(value);
     if (!result) {
       throw Mistake(fmt::format("invalid value for {}: {}", key, value), "write true or false");
     }
@@ -267,7 +268,12 @@ void check_from(const MountField& field) {
 
 MountFlag parse_mount(const Instruction& instruction, const Flag& flag) {
   MountFlag mount{{}, flag.offset};
+  // The flag as written is a little longer than its value: quotes and escapes were taken away.
+  const std::string_view written =
+      std::string_view(instruction.text)
+          .substr(0, flag.offset + 2 * flag.value->size() + flag.name.size() + 3);
   std::size_t at = flag.offset;
+  bool lost = false;
   std::vector<std::string> texts;
   try {
     texts = split_csv(*flag.value);
@@ -276,15 +282,15 @@ MountFlag parse_mount(const Instruction& instruction, const Flag& flag) {
     throw;
   }
   for (const std::string& text : texts) {
-    // Quotes and escapes were taken away: what they stood in is not found, and the flag is near.
-    const std::size_t found = instruction.text.find(text, at);
-    if (found != std::string::npos) at = found;
+    // From a field on that is not found as it is, the flag's own place is near enough.
+    const std::size_t found = lost ? std::string::npos : written.find(text, at);
+    lost = found == std::string::npos;
+    if (!lost) at = found;
     const std::size_t equals = std::min(text.find('='), text.size());
-    MountField field{lower(text.substr(0, equals)), std::nullopt,
-                     found == std::string::npos ? flag.offset : found};
+    MountField field{lower(text.substr(0, equals)), std::nullopt, lost ? flag.offset : found};
     if (equals < text.size()) field.value = text.substr(equals + 1);
     check_from(field);
-    if (found != std::string::npos) at += text.size();
+    if (!lost) at += text.size();
     mount.fields.push_back(std::move(field));
   }
   return mount;

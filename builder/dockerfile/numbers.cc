@@ -33,14 +33,6 @@ std::optional<std::uint32_t> parse_unsigned(std::string_view text, int base) {
   return value;
 }
 
-std::optional<bool> parse_truth(std::string_view text) {
-  constexpr std::array<std::string_view, 6> kTrue = {"1", "t", "T", "true", "TRUE", "True"};
-  constexpr std::array<std::string_view, 6> kFalse = {"0", "f", "F", "false", "FALSE", "False"};
-  if (std::ranges::find(kTrue, text) != kTrue.end()) return true;
-  if (std::ranges::find(kFalse, text) != kFalse.end()) return false;
-  return std::nullopt;
-}
-
 std::optional<std::uint64_t> parse_size(std::string_view text) {
   const std::size_t last = text.find_last_of("0123456789. ");
   if (last == std::string_view::npos) return std::nullopt;

@@ -1,4 +1,4 @@
-// Numbers, truth values and sizes as Go reads them.
+// Numbers and sizes as Go reads them.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,6 @@ namespace kiln::dockerfile {
 
 /// Digits of `base` and nothing else, at most 32 bits. source: Go strconv.ParseUint
 [[nodiscard]] std::optional<std::uint32_t> parse_unsigned(std::string_view text, int base);
-
-/// "1", "t", "true" and their like. source: Go strconv.ParseBool
-[[nodiscard]] std::optional<bool> parse_truth(std::string_view text);
 
 /// Bytes: "64m", "1.5 GiB", "100b"; units are powers of 1024. source: docker/go-units RAMInBytes
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);

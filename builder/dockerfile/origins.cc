@@ -68,20 +68,60 @@ void check_constant(const Planning& planning, const std::string& from) {
                 "define a new stage with FROM using ARG from global scope");
 }
 
-// NOLINTNEXTLINE(misc-no-recursion): as deep as there are stages that copy from each other
-bool reaches(const Plan& plan, std::size_t from, std::size_t goal, std::vector<bool>& seen) {
-  if (seen[from]) return false;
-  seen[from] = true;
-  const Stage& stage = plan.stages[from];
-  const auto leads = [&](std::size_t next) {
-    return next == goal || reaches(plan, next, goal, seen);
-  };
-  if (stage.base_stage && leads(*stage.base_stage)) return true;
-  return std::ranges::any_of(stage.steps, [&](const Step& step) {
-    return std::ranges::any_of(step.origins, [&](const Origin& origin) {
-      return origin.kind == Origin::Kind::stage && leads(origin.stage);
-    });
-  });
+/// What each stage is made from: its base and whatever it copies or mounts from.
+std::vector<std::vector<std::size_t>> dependencies(const Plan& plan) {
+  std::vector<std::vector<std::size_t>> result(plan.stages.size());
+  for (const Stage& stage : plan.stages) {
+    std::vector<std::size_t>& needed = result[stage.index];
+    if (stage.base_stage) needed.push_back(*stage.base_stage);
+    for (const Step& step : stage.steps) {
+      for (const Origin& origin : step.origins) {
+        if (origin.kind == Origin::Kind::stage) needed.push_back(origin.stage);
+      }
+    }
+  }
+  return result;
+}
+
+/// Numbers the stages so that those which need each other in a circle have the same number.
+/// Tarjan's algorithm without recursion: there may be any number of stages.
+std::vector<std::size_t> circles_of(const std::vector<std::vector<std::size_t>>& needed) {
+  constexpr std::size_t kNone = std::string::npos;
+  std::vector<std::size_t> order(needed.size(), kNone);
+  std::vector<std::size_t> low(needed.size());
+  std::vector<std::size_t> circle(needed.size(), kNone);
+  std::vector<std::size_t> open;                          // in no circle yet
+  std::vector<std::pair<std::size_t, std::size_t>> path;  // a stage, and its next dependency
+  std::size_t count = 0;
+  for (std::size_t root = 0; root < needed.size(); ++root) {
+    if (order[root] != kNone) continue;
+    path.emplace_back(root, 0);
+    while (!path.empty()) {
+      const auto [stage, next] = path.back();
+      if (next == 0) {
+        order[stage] = low[stage] = count++;
+        open.push_back(stage);
+      }
+      if (next < needed[stage].size()) {
+        ++path.back().second;
+        const std::size_t other = needed[stage][next];
+        if (order[other] == kNone) {
+          path.emplace_back(other, 0);
+        } else if (circle[other] == kNone) {
+          low[stage] = std::min(low[stage], order[other]);
+        }
+        continue;
+      }
+      path.pop_back();
+      if (!path.empty()) low[path.back().first] = std::min(low[path.back().first], low[stage]);
+      if (low[stage] != order[stage]) continue;
+      while (circle[stage] == kNone) {
+        circle[open.back()] = stage;
+        open.pop_back();
+      }
+    }
+  }
+  return circle;
 }
 
 }  // namespace
@@ -164,12 +204,11 @@ bool has_other_origins(const Stage& stage) {
 }
 
 void check_cycles(const Ast& ast, const Plan& plan) {
+  const std::vector<std::size_t> circle = circles_of(dependencies(plan));
   for (const Stage& stage : plan.stages) {
     for (const Step& step : stage.steps) {
       for (const Origin& origin : step.origins) {
-        if (origin.kind != Origin::Kind::stage) continue;
-        std::vector<bool> seen(plan.stages.size());
-        if (origin.stage != stage.index && !reaches(plan, origin.stage, stage.index, seen))
+        if (origin.kind != Origin::Kind::stage || circle[origin.stage] != circle[stage.index])
           continue;
         fail(ast.source, *step.instruction,
              Mistake(fmt::format("circular dependency detected on stage: {}", stage.label()))

@@ -78,10 +78,9 @@ graph::VertexId LoweringContext::named_vertex(const NamedContext& named, const W
                       false});
   };
   if (const auto* local = std::get_if<LocalContext>(&named.from)) {
-    graph::LocalSource source = wanted.of_local(named.local_name(), local->ignore);
-    if (const auto same = selected(source)) return *same;
-    selections.push_back(add(std::move(source), "load from client"));
-    return selections.back();
+    return selected(
+        wanted.of_local(named.local_name(), local->ignore),
+        [&](graph::LocalSource source) { return add(std::move(source), "load from client"); });
   }
   const auto [entry, added] = remote_contexts.try_emplace(named.name, 0);
   if (added) {
@@ -94,11 +93,13 @@ graph::VertexId LoweringContext::named_vertex(const NamedContext& named, const W
   return entry->second;
 }
 
-std::optional<graph::VertexId> LoweringContext::selected(const graph::LocalSource& source) const {
-  const auto same = std::ranges::find_if(selections, [&](graph::VertexId vertex) {
-    return *graph::local_source(graph[vertex]) == source;
-  });
-  return same == selections.end() ? std::nullopt : std::optional(*same);
+graph::VertexId LoweringContext::selected(
+    graph::LocalSource source, const std::function<graph::VertexId(graph::LocalSource)>& add) {
+  const auto [entry, is_new] = selections.try_emplace(
+      {source.name, source.include, source.source_exclude, source.keep_parents, source.is_literal},
+      graph::VertexId{});
+  if (is_new) entry->second = add(std::move(source));
+  return entry->second;
 }
 
 graph::VertexId LoweringContext::scratch_vertex(const Platform& platform) {

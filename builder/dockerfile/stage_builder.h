@@ -3,8 +3,10 @@
 // lower_*.cc hold the instructions, a group each; they change a StageBuilder and nothing else.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "builder/dockerfile/expand.h"
@@ -61,15 +63,20 @@ struct LoweringContext {
   std::map<std::string, graph::VertexId> images;           ///< by manifest and platform
   std::map<std::string, graph::VertexId> remote_contexts;  ///< by name
   std::optional<graph::VertexId> scratch;
-  std::vector<graph::VertexId> selections;  ///< of contexts
-  graph::PatternList ignored;               ///< of the context
+  graph::PatternList ignored;  ///< of the context
+  /// Of contexts, by what they take; the ignore file is the same for all of one name.
+  using Selection =
+      std::tuple<std::string, std::vector<std::string>, std::vector<std::string>, bool, bool>;
+  std::map<Selection, graph::VertexId> selections;
 
   /// The vertex of an image's file system, the same for the same image. Throws Error{internal}
   /// when `need` was not resolved.
   graph::VertexId image_vertex(const ImageNeed& need, const std::string& name);
   graph::VertexId scratch_vertex(const Platform& platform);
   /// The vertex of the same files, however many steps take them: they are listed and hashed once.
-  [[nodiscard]] std::optional<graph::VertexId> selected(const graph::LocalSource& source) const;
+  /// `add` makes it when there is none.
+  graph::VertexId selected(graph::LocalSource source,
+                           const std::function<graph::VertexId(graph::LocalSource)>& add);
   /// The files of a named context that is no image; of a local one just what is wanted.
   graph::VertexId named_vertex(const NamedContext& named, const Wanted& wanted);
 };

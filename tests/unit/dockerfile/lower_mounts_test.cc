@@ -185,7 +185,7 @@ TEST(RunMounts, StandBesideTheScriptOfAHereDocument) {
   const auto mounts = mounts_of<graph::BindMount>(lowered);
   ASSERT_THAT(mounts, SizeIs(2));
   EXPECT_NE(mounts[0].input, mounts[1].input);
-  EXPECT_THAT(last_op<graph::ExecOp>(lowered).args, ElementsAre("/dev/pipes/EOF"));
+  EXPECT_THAT(last_op<graph::ExecOp>(lowered).args, ElementsAre("/bin/sh", "-c", "/dev/pipes/EOF"));
 }
 
 TEST(RunMounts, ComeWithOnbuildTriggers) {

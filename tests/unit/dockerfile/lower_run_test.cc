@@ -123,7 +123,7 @@ TEST(Run, LetsTheShellReadOtherHeredocs) {
 TEST(Run, ExecutesAScriptWithAnInterpreter) {
   const Lowered lowered = lower_text("FROM b\nRUN <<S\n#!/usr/bin/env python\nprint(1)\nS\n");
   const auto& op = last_op<graph::ExecOp>(lowered);
-  EXPECT_THAT(op.args, ElementsAre("/dev/pipes/S"));
+  EXPECT_THAT(op.args, ElementsAre("/bin/sh", "-c", "/dev/pipes/S"));
   ASSERT_THAT(op.mounts, SizeIs(1));
   const auto& mount = std::get<graph::BindMount>(op.mounts[0]);
   EXPECT_EQ(mount.target, "/dev/pipes");

@@ -50,6 +50,14 @@ TEST(Stages, ExpandGlobalArguments) {
               StartsWith("Dockerfile:2:6: base name ($X) should not be blank"));
 }
 
+TEST(Stages, MayStandOnEachOtherInLongChains) {
+  constexpr int kStages = 60'000;  // a stack of that many calls would not fit
+  std::string text = "FROM alpine AS s0\n";
+  for (int i = 1; i < kStages; ++i)
+    text += "FROM s" + std::to_string(i - 1) + " AS s" + std::to_string(i) + "\n";
+  EXPECT_THAT(asked(text), ElementsAre("alpine:latest linux/amd64"));
+}
+
 TEST(Stages, KnowPlatforms) {
   LowerOptions options = test_options();
   options.target_platform = {"linux", "arm64", "", ""};
