@@ -144,8 +144,7 @@ asio::awaitable<BuildContext> open_context(const BuildRequest& request,
                                            parts);
   }
   const mode_t mode = stat_of(passed, shown).st_mode;
-  if (S_ISREG(mode) || S_ISFIFO(mode) || S_ISSOCK(mode))
-    co_return co_await open_stream(std::move(passed), "stdin", parts);
+  if (!S_ISDIR(mode)) co_return co_await open_stream(std::move(passed), "stdin", parts);
   co_return BuildContext{std::make_shared<const ops::ClientDirectory>(
                              os::Dir(std::move(passed)), caller.peer, "the build context " + shown),
                          BuildContext::Kind::local, std::nullopt, std::nullopt};

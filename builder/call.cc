@@ -18,21 +18,15 @@ dockerfile::LowerOptions options_of(const BuildRequest& request,
   return to_options(request, platform, inputs.ignore, parts.config);
 }
 
-/// A question has no steps to show.
-class Unheard final : public solver::StepListener {
- public:
-  void log(int /*stream*/, std::string_view /*text*/) override {}
-  void progress(std::string_view /*item*/,
-                std::uint64_t /*current_bytes*/,
-                std::uint64_t /*total_bytes*/) override {}
-};
-
 /// What the Dockerfile becomes; `options` are for that and for its mistakes.
 asio::awaitable<dockerfile::Lowered> lowered(const BuildRequest& request,
                                              const BuildInputs& inputs,
                                              dockerfile::LowerOptions options,
                                              Services::Parts& parts) {
   throw_mistakes(inputs, options);
+  // A question fetches nothing to find a date.
+  if (!dockerfile::source_date_name(inputs.document, options).empty())
+    options.build_args["SOURCE_DATE_EPOCH"] = "";
   co_return co_await plan(inputs, std::move(options), request.pull, parts);
 }
 
@@ -81,7 +75,7 @@ asio::awaitable<Finished> answer_question(const BuildRequest& request,
                                           Services::Parts& parts) {
   const store::Lease lease(parts.leases);  // for what is fetched of base images
   const BuildInputs inputs =
-      co_await read_inputs(request, caller, std::make_shared<Unheard>(), parts);
+      co_await read_inputs(request, caller, std::make_shared<solver::SilentListener>(), parts);
   dockerfile::CallResult result = co_await answer(request, inputs, parts);
   Finished finished;
   finished.metadata = {{"result.json", std::move(result.json)},

@@ -2,57 +2,23 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 #include <memory>
 
 #include "builder/layer/apply_layer.h"
+#include "builder/layer/peeked_source.h"
 #include "builder/os/stream.h"
 #include "proto/error.h"
 
 namespace kiln {
-
-namespace {
-
-/// Gives the first bytes that were looked at again, then the rest.
-class HeadSource final : public Source {
- public:
-  explicit HeadSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {
-    while (size_ < head_.size()) {
-      const std::size_t count = inner_->read(MutableBytes(head_).subspan(size_));
-      if (count == 0) break;
-      size_ += count;
-    }
-  }
-
-  [[nodiscard]] Bytes head() const { return Bytes(head_).first(size_); }
-
-  std::size_t read(MutableBytes buffer) override {
-    if (position_ == size_) return inner_->read(buffer);
-    const std::size_t count = std::min(buffer.size(), size_ - position_);
-    std::memcpy(buffer.data(), head_.data() + position_, count);
-    position_ += count;
-    return count;
-  }
-
- private:
-  std::unique_ptr<Source> inner_;
-  std::array<std::byte, layer::kArchiveHeadBytes> head_{};
-  std::size_t size_ = 0;
-  std::size_t position_ = 0;
-};
-
-}  // namespace
 
 StreamedContext read_context_stream(os::Fd stream,
                                     const std::string& what,
                                     const store::Store& store,
                                     std::stop_token stop) {
   StreamedContext context{store.make_temp("context"), {}, std::nullopt};
-  auto source = std::make_unique<HeadSource>(
-      std::make_unique<os::StreamSource>(std::move(stream), what, stop));
+  auto source = std::make_unique<layer::PeekedSource>(
+      std::make_unique<os::StreamSource>(std::move(stream), what, stop), layer::kArchiveHeadBytes);
   if (source->head().empty()) {
     throw Error(Errc::invalid_input,
                 "{} is empty: pipe in an archive of the context, or a Dockerfile", what);

@@ -224,6 +224,7 @@ asio::awaitable<void> remove_image(std::string reference, Services& services) {
 
 asio::awaitable<PruneReport> prune(PruneRequest request, Services& services) {
   Services::Parts& parts = services.parts();
+  const store::Reserve::Use room(parts.store.reserve());
   auto work = [&] { return store::prune(parts.store, parts.leases, request.all); };
   PruneReport report = co_await os::offload(parts.pool, work);
   if (request.all) report.freed_bytes += co_await parts.cache_mounts.prune();

@@ -151,8 +151,8 @@ asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
   co_await resolve_source_date(inputs, options, parts);
   dockerfile::ResolvedImages known;
   while (true) {
-    const std::vector<dockerfile::ImageNeed> needs =
-        dockerfile::missing_images(inputs.document, options, known);
+    auto look = [&] { return dockerfile::missing_images(inputs.document, options, known); };
+    const std::vector<dockerfile::ImageNeed> needs = co_await os::offload(parts.pool, look);
     if (needs.empty()) break;
     std::vector<asio::awaitable<void>> tasks;
     for (const dockerfile::ImageNeed& need : needs)

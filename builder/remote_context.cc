@@ -43,8 +43,11 @@ asio::awaitable<BuildContext> open_remote_context(dockerfile::RemoteContext sour
         co_await ops::load_git(*git, revision, lent.access, listener, *parts.workshop);
     const std::filesystem::path tree =
         co_await only_layer(stack, client.credentials, listener, parts);
+    // Whoever asks for more of it asks for this commit: the ref may have moved meanwhile.
+    graph::GitSource pinned = *git;
+    pinned.ref = revision.object;
     co_return BuildContext{directory_of(tree, shown), BuildContext::Kind::remote, std::nullopt,
-                           source};
+                           pinned};
   }
   const auto& http = std::get<graph::HttpSource>(source);
   const ops::WebFile file =

@@ -6,6 +6,7 @@
 #include "builder/ops/git_access.h"
 #include "builder/ops/git_source.h"
 #include "builder/ops/http_source.h"
+#include "builder/os/offload.h"
 
 namespace kiln {
 
@@ -15,19 +16,11 @@ namespace {
 
 using dockerfile::RemoteContext;
 
-class Unheard final : public solver::StepListener {
- public:
-  void log(int /*stream*/, std::string_view /*text*/) override {}
-  void progress(std::string_view /*item*/,
-                std::uint64_t /*current_bytes*/,
-                std::uint64_t /*total_bytes*/) override {}
-};
-
 /// nullopt: it has none.
 asio::awaitable<std::optional<std::int64_t>> date_of(RemoteContext source,
                                                      ops::ClientInputs client,
                                                      ops::Workshop& workshop) {
-  const auto listener = std::make_shared<Unheard>();
+  const auto listener = std::make_shared<solver::SilentListener>();
   if (const auto* git = std::get_if<graph::GitSource>(&source)) {
     const ops::LentGitAccess lent =
         co_await ops::lend_git_access(client.secrets, listener, workshop);
@@ -84,8 +77,8 @@ asio::awaitable<void> resolve_source_date(const BuildInputs& inputs,
   const std::string name = dockerfile::source_date_name(inputs.document, options);
   if (name.empty()) co_return;
   const bool is_main = name == "context";
-  const std::optional<RemoteContext> source =
-      is_main ? inputs.remote : source_named(inputs, options, name);
+  auto find = [&] { return is_main ? inputs.remote : source_named(inputs, options, name); };
+  const std::optional<RemoteContext> source = co_await os::offload(parts.pool, find);
   std::optional<std::int64_t> seconds;
   if (source) seconds = co_await date_of(*source, inputs.client, *parts.workshop);
   if (!seconds && !is_main) {

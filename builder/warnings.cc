@@ -14,7 +14,7 @@ void Warnings::tell(const dockerfile::Document& document,
                     const EventSink& events) {
   for (const dockerfile::Diagnostic& diagnostic : warnings) {
     Warning warning{dockerfile::render(document, diagnostic)};
-    if (std::ranges::find(told_, warning.text, &Warning::text) != told_.end()) continue;
+    if (!texts_.insert(warning.text).second) continue;
     warning.rule = diagnostic.rule;
     warning.message = diagnostic.message;
     if (const dockerfile::Rule* rule = dockerfile::find_rule(diagnostic.rule)) {

@@ -2,6 +2,7 @@
 // it concerns, as an event and in the result's metadata.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ class Warnings {
 
  private:
   std::vector<Warning> told_;
+  std::set<std::string> texts_;  ///< of those
 };
 
 }  // namespace kiln

@@ -1,11 +1,8 @@
 #include "builder/layer/compress.h"
 
-#include <algorithm>
-#include <array>
-#include <cstring>
-
 #include "builder/layer/archive_handle.h"
 #include "builder/layer/gzip.h"
+#include "builder/layer/peeked_source.h"
 #include "builder/layer/zstd.h"
 #include "proto/error.h"
 #include "proto/oci.h"
@@ -24,35 +21,8 @@ class PlainSink final : public Sink {
   Sink& next_;
 };
 
-// Gives the first bytes that were looked at again, then the rest.
-class PeekedSource final : public Source {
- public:
-  explicit PeekedSource(std::unique_ptr<Source> inner) : inner_(std::move(inner)) {
-    while (size_ < head_.size()) {
-      const std::size_t count = inner_->read(MutableBytes(head_).subspan(size_));
-      if (count == 0) break;
-      size_ += count;
-    }
-  }
-
-  [[nodiscard]] std::string_view head() const {
-    return as_text(Bytes(head_).first(size_)).substr(position_);
-  }
-
-  std::size_t read(MutableBytes buffer) override {
-    if (position_ == size_) return inner_->read(buffer);
-    const std::size_t count = std::min(buffer.size(), size_ - position_);
-    std::memcpy(buffer.data(), head_.data() + position_, count);
-    position_ += count;
-    return count;
-  }
-
- private:
-  std::unique_ptr<Source> inner_;
-  std::array<std::byte, 6> head_{};
-  std::size_t size_ = 0;
-  std::size_t position_ = 0;
-};
+/// The longest of the magic numbers below.
+constexpr std::size_t kMagicBytes = 6;
 
 bool is_zstd(std::string_view head) {
   // A frame, or a skippable one (magic 0x184D2A50 to 0x184D2A5F) in front of it.
@@ -92,8 +62,8 @@ std::unique_ptr<Sink> make_compressor(Compression compression, Sink& next, int t
 }
 
 std::unique_ptr<Source> make_decompressor(std::unique_ptr<Source> compressed, bool archives) {
-  auto source = std::make_unique<PeekedSource>(std::move(compressed));
-  const std::string_view head = source->head();
+  auto source = std::make_unique<PeekedSource>(std::move(compressed), kMagicBytes);
+  const std::string_view head = as_text(source->head());
   if (is_gzip(head)) return make_gzip_source(std::move(source));
   if (is_zstd(head)) return make_zstd_source(std::move(source));
   if (archives && (is_bzip2(head) || is_xz(head))) return make_libarchive_source(std::move(source));

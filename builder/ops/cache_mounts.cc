@@ -175,10 +175,12 @@ asio::awaitable<std::uint64_t> CacheMounts::prune() {
     }
   }
   std::uint64_t freed = 0;
+  std::size_t gone = 0;
   auto remove = [&] {
     for (const auto& [key, name] : going) {
       const os::TempDir trash = state->store.make_temp("cache-mount");
       move_directory(state->path(name), trash.path() / name);
+      ++gone;
       freed += snapshot::disk_bytes(trash.path() / name);
     }
   };
@@ -188,8 +190,15 @@ asio::awaitable<std::uint64_t> CacheMounts::prune() {
   } catch (...) {
     failure = std::current_exception();
   }
-  for (const auto& [key, name] : going)
-    state->remove(key, name);
+  for (std::size_t i = 0; i < going.size(); ++i) {
+    const auto& [key, name] = going[i];
+    if (i < gone) {
+      state->remove(key, name);
+    } else {
+      state->directories[key].at(name) = {0, false, true};  // still there
+      state->notify();
+    }
+  }
   if (failure) std::rethrow_exception(failure);
   co_return freed;
 }

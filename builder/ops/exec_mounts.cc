@@ -145,9 +145,16 @@ class Preparation {
         caches.emplace(identity_of(*cache, inputs_), i);
       }
     }
+    // Mounts of one cache are one lease, as strict as the strictest asks for.
+    std::map<std::string, graph::CacheMount::Sharing> strictest;
+    for (const auto& [identity, i] : caches) {
+      auto& sharing = strictest[identity];
+      sharing = std::max(sharing, std::get<graph::CacheMount>(op_.mounts[i]).sharing);
+    }
     std::map<std::string, std::shared_ptr<const CacheMounts::Lease>> leases;
     for (const auto& [identity, i] : caches) {
-      const auto& cache = std::get<graph::CacheMount>(op_.mounts[i]);
+      graph::CacheMount cache = std::get<graph::CacheMount>(op_.mounts[i]);
+      cache.sharing = strictest[identity];
       if (!leases.contains(identity)) leases[identity] = co_await lease_cache(cache, identity);
       ready_[i] = sandbox::BindMount{leases[identity]->content(), cache.target, !cache.read_only};
     }

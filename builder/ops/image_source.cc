@@ -86,11 +86,6 @@ asio::awaitable<registry::RawManifest> fetch_manifest(Reference reference,
   co_return co_await workshop.registry.get_manifest(by_digest, credentials);
 }
 
-struct Silent final : solver::StepListener {
-  void log(int, std::string_view) override {}
-  void progress(std::string_view, std::uint64_t, std::uint64_t) override {}
-};
-
 asio::awaitable<ResolvedReference> resolve_remotely(Reference reference,
                                                     Platform platform,
                                                     registry::CredentialsProvider credentials,
@@ -103,7 +98,7 @@ asio::awaitable<ResolvedReference> resolve_remotely(Reference reference,
                 manifest.config.size_bytes);
   }
   co_await workshop.layers.fetch(manifest.config, reference.name(), credentials,
-                                 std::make_shared<Silent>());
+                                 std::make_shared<solver::SilentListener>());
   auto keep = [&] {
     workshop.store.blobs().put(raw.bytes);
     return read_image(workshop.store.blobs(), raw.digest);

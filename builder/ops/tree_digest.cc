@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "builder/ops/xattrs.h"
-#include "builder/os/offload.h"
+#include "builder/os/cancellable.h"
 #include "builder/os/task_group.h"
 #include "proto/error.h"
 
@@ -61,9 +61,11 @@ Digest hash_file(const SourceTree& tree, const TreeEntry& entry, std::vector<std
 void hash_some(const SourceTree& tree,
                SelectedFiles& files,
                std::atomic<std::size_t>& next,
-               const std::vector<std::size_t>& missing) {
+               const std::vector<std::size_t>& missing,
+               const std::stop_token& stop) {
   std::vector<std::byte> buffer(kReadBytes);
   for (std::size_t i = next++; i < missing.size(); i = next++) {
+    if (stop.stop_requested()) throw Error(Errc::cancelled, "cancelled while hashing files");
     files.digests[missing[i]] = hash_file(tree, *files.entries[missing[i]], buffer);
   }
 }
@@ -73,7 +75,11 @@ asio::awaitable<void> hash_on_pool(asio::thread_pool& pool,
                                    SelectedFiles& files,
                                    std::atomic<std::size_t>& next,
                                    const std::vector<std::size_t>& missing) {
-  co_await os::offload(pool, [&] { hash_some(tree, files, next, missing); });
+  auto work = [&](std::stop_token stop) {
+    hash_some(tree, files, next, missing, stop);
+    return true;
+  };
+  co_await os::offload_cancellable(pool, work);
 }
 
 /// One line an entry: what of it an image would show, but for its time.
@@ -122,7 +128,8 @@ asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tree,
   if (missing.empty()) co_return missing;
   std::atomic<std::size_t> next{0};
   std::vector<asio::awaitable<void>> tasks;
-  for (unsigned i = 0; i < std::max(1U, std::thread::hardware_concurrency()); ++i) {
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  for (std::size_t i = 0; i < std::min(threads, missing.size()); ++i) {
     tasks.push_back(hash_on_pool(pool, tree, files, next, missing));
   }
   co_await os::all_of(std::move(tasks));

@@ -33,6 +33,15 @@ class StepListener {
 /// Shared, because work that several wait for may outlive who began it.
 using Listener = std::shared_ptr<StepListener>;
 
+/// Of work that is no step and shows nothing.
+class SilentListener final : public StepListener {
+ public:
+  void log(int /*stream*/, std::string_view /*text*/) override {}
+  void progress(std::string_view /*item*/,
+                std::uint64_t /*current_bytes*/,
+                std::uint64_t /*total_bytes*/) override {}
+};
+
 /// Runs the vertices of one build. Shared: work that another build also waits for outlives its
 /// build.
 class Executor : public std::enable_shared_from_this<Executor> {

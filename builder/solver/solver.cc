@@ -108,13 +108,9 @@ asio::awaitable<void> Solver::identify_sources() {
 }
 
 asio::awaitable<void> Solver::identify_source(VertexId vertex) {
-  struct Silent final : StepListener {
-    void log(int, std::string_view) override {}
-    void progress(std::string_view, std::uint64_t, std::uint64_t) override {}
-  };
   try {
     states_[vertex].source_parts =
-        co_await executor_->source_parts(vertex, std::make_shared<Silent>());
+        co_await executor_->source_parts(vertex, std::make_shared<SilentListener>());
   } catch (const Error&) {
     if (!failed_vertex_) {
       failed_vertex_ = blamed_for(vertex);

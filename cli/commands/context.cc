@@ -46,10 +46,16 @@ class Listing final : public Progress {
     while (!text.empty()) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       const std::string_view line = text.substr(0, end);
-      shown += options_.json ? std::string(line) + "\n" : describe(line);
+      shown += options_.json ? raw(line) : describe(line);
       text.remove_prefix(std::min(end + 1, text.size()));
     }
     print(shown);
+  }
+
+  /// Names may hold anything: a terminal gets none of its control sequences.
+  static std::string raw(std::string_view line) {
+    const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+    return (terminal ? sanitize(line) : std::string(line)) + "\n";
   }
 
   [[nodiscard]] std::string describe(std::string_view line) const {

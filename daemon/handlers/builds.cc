@@ -37,6 +37,7 @@ boost::asio::awaitable<Finished> list(BuildRequest request,
                                       EventSink events,
                                       const HandlerContext& context) {
   connect_caller(caller, events, context.tickets);
+  const Admission::Place place = co_await context.admission.enter(caller.peer.uid);
   co_return co_await list_context(std::move(request), caller, context.services);
 }
 
