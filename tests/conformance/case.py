@@ -8,8 +8,9 @@ import io
 import tomllib
 
 TIME = 1_700_000_000  # the modification time of all files of a context that do not name another
+KINDS = ("error", "warnings", "tree", "config.json")  # of what a build gives
 KEYS = {"target", "args", "flags", "env", "times", "files", "stdin", "pages", "commits"}
-FILE_KEYS = {"path", "type", "mode", "text", "bytes", "size", "target", "uid", "gid", "mtime", "xattrs", "tar", "rdev"}
+FILE_KEYS = {"path", "type", "mode", "text", "bytes", "size", "target", "uid", "gid", "mtime", "xattrs", "tar", "device"}
 
 
 class Case:
@@ -21,6 +22,9 @@ class Case:
         unknown = set(self.settings) - KEYS
         if unknown:
             raise ValueError(f"{settings}: unknown key {', '.join(sorted(unknown))}")
+        strange = {path.name for path in self.directory.glob("expected.*")} - {f"expected.{kind}" for kind in KINDS}
+        if strange:
+            raise ValueError(f"{self.directory}: nothing compares {', '.join(sorted(strange))}")
 
     def expected(self, kind):
         """The text of expected.KIND, None when the case says nothing about it."""

@@ -12,9 +12,9 @@ class DestinationTest(kilntest.SharedDaemonTest):
         return int(text)
 
     def test_the_form_of_the_destination_says_file_or_directory(self):
-        made = self.built("FROM busybox\nCOPY f /new/\nCOPY f /file\nCOPY f /etc\nWORKDIR /work\nCOPY f .\nCOPY f g\n"
+        made = self.built("FROM busybox\nCOPY f /new/\nCOPY f /file\nCOPY f /etc\nWORKDIR /project\nCOPY f .\nCOPY f g\n"
                           "COPY f sub/\nCOPY f ../up\nCOPY f ./\nENV D=/var/d\nCOPY f ${D}/x\n", {"f": "F"})
-        for path in ("/new/f", "/file", "/etc/f", "/work/f", "/work/g", "/work/sub/f", "/up", "/var/d/x"):
+        for path in ("/new/f", "/file", "/etc/f", "/project/f", "/project/g", "/project/sub/f", "/up", "/var/d/x"):
             self.assertEqual(made.text(path), "F", path)
 
     def test_missing_parents_are_roots_0755_and_as_old_as_the_base(self):

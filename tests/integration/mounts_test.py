@@ -22,15 +22,15 @@ class BindTest(MountsTest):
         os.chmod(context / "src/run.sh", 0o755)
         os.chown(context / "src/a.txt", 1234, 1234)
         os.utime(context / "src/a.txt", (1, 1_000_000_000))
-        made = self.built("FROM busybox\nWORKDIR /work\nRUN --mount=target=. stat -c '%n %a %u:%g %Y' src src/a.txt src/run.sh > /seen; "
-                          "ls /work/src >> /seen; stat -c '%a %u' /work >> /seen; touch /work/x 2>> /seen; true\n")
+        made = self.built("FROM busybox\nWORKDIR /project\nRUN --mount=target=. stat -c '%n %a %u:%g %Y' src src/a.txt src/run.sh > /seen; "
+                          "ls /project/src >> /seen; stat -c '%a %u' /project >> /seen; touch /project/x 2>> /seen; true\n")
         seen = made.text("/seen").splitlines()
         self.assertEqual(seen[0].split()[:3], ["src", "750", "0:0"])
         self.assertEqual(seen[1], "src/a.txt 644 0:0 1000000000")
         self.assertEqual(seen[2].split()[:3], ["src/run.sh", "755", "0:0"])
         self.assertEqual(seen[3:6], ["a.txt", "run.sh", "755 0"])
         self.assertIn("Read-only file system", seen[6])
-        self.assertEqual(made.names("/work"), [])
+        self.assertEqual(made.names("/project"), [])
 
     def test_a_file_a_directory_and_a_link_can_be_the_source(self):
         context = self.context({"d/f": "file\n", "real": "linked\n"})
@@ -213,17 +213,13 @@ class SharingTest(MountsTest):
             self.assertNotIn("three", gate.arrived)
 
 
-class CostTest(MountsTest):
-    def test_a_cached_build_with_mounts_costs_what_one_without_does(self):
-        def seconds(mounts, name):
-            steps = "".join(f"RUN {mounts} echo {i}\n" for i in range(8))
-            context = self.context({"Dockerfile": "FROM busybox AS s\nRUN echo s\nFROM busybox\n" + steps, "f": "x"}, name)
-            self.build(self.kilnd, context)
-            return min(self.build(self.kilnd, context).seconds for _ in range(5))
-        plain = seconds("", "plain")
-        mounted = seconds("--mount=source=f,target=/f --mount=type=cache,target=/c --mount=from=s,target=/s", "mounted")
-        print(f"cached build: {plain * 1000:.0f} ms without mounts, {mounted * 1000:.0f} ms with 24")
-        self.assertLess(mounted, plain + 0.25)
+class CachedTest(MountsTest):
+    def test_a_cached_build_with_mounts_runs_and_loads_nothing(self):
+        mounts = "--mount=source=f,target=/f --mount=type=cache,target=/c --mount=from=s,target=/s"
+        steps = "".join(f"RUN {mounts} echo {i}\n" for i in range(8))
+        context = self.context({"Dockerfile": "FROM busybox AS s\nRUN echo s\nFROM busybox\n" + steps, "f": "x"})
+        self.build(self.kilnd, context)
+        self.assertEqual(kilntest.ran(self.build(self.kilnd, context)), [])
 
 
 if __name__ == "__main__":

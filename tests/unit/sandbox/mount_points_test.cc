@@ -111,9 +111,9 @@ TEST_F(Points, RefuseLoopsAndFilesInTheWay) {
 TEST_F(Points, KeepTheDirectoryThatWasAskedToStay) {
   {
     MountPoints points(root());
-    points.make_directory("/work/dir");
+    points.make_directory("/project/dir");
   }
-  EXPECT_THAT(list_tree(root()), ElementsAre("d work", "d work/dir"));
+  EXPECT_THAT(list_tree(root()), ElementsAre("d project", "d project/dir"));
 }
 
 }  // namespace

@@ -59,9 +59,9 @@ TEST_P(HostileRoot, HostsAsALinkThatClimbsStaysInside) {
 }
 
 TEST_P(HostileRoot, TheWorkingDirectoryAsALinkStaysInside) {
-  fs::create_symlink(climbing(outside()), lower() / "work");
+  fs::create_symlink(climbing(outside()), lower() / "project");
   RunSpec spec = shell("pwd -P; touch here");
-  spec.working_dir = "/work/sub";
+  spec.working_dir = "/project/sub";
   const Result result = run(spec);
   EXPECT_EQ(result.status.code, 0) << result.err;
   EXPECT_EQ(result.out, (outside() / "sub\n").string());

@@ -88,13 +88,13 @@ TEST_P(Runtimes, SetEnvironmentDirectoryAndUserByName) {
   RunSpec spec = shell("pwd; id; echo $A $HOME $PATH; echo err > /dev/stderr");
   spec.user = "app";
   spec.env = {"A=b c"};
-  spec.working_dir = "/work/dir";
+  spec.working_dir = "/project/dir";
   const Result result = run(spec);
   EXPECT_EQ(result.err, "err\n");
   EXPECT_EQ(result.out,
-            "/work/dir\nuid=1000(app) gid=1001(app) groups=1001(app),1002(extra)\nb c /home/app "
+            "/project/dir\nuid=1000(app) gid=1001(app) groups=1001(app),1002(extra)\nb c /home/app "
             "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n");
-  EXPECT_TRUE(fs::is_directory(upper() / "work/dir"));
+  EXPECT_TRUE(fs::is_directory(upper() / "project/dir"));
 }
 
 TEST_P(Runtimes, HaveDockersCapabilitiesAndASeccompFilter) {
