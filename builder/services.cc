@@ -6,6 +6,8 @@
 #include <boost/asio/this_coro.hpp>
 #include <thread>
 
+#include "builder/os/memory.h"
+#include "builder/os/offload.h"
 #include "builder/services_parts.h"
 #include "proto/digest.h"
 
@@ -81,6 +83,11 @@ asio::awaitable<void> Services::close() {
   co_await parts_->remote.drain();
   co_await parts_->layers.drain();
   co_await parts_->agents.drain();
+}
+
+asio::awaitable<void> Services::rest() {
+  co_await parts_->store.database().release_memory();
+  co_await os::offload(parts_->pool, [] { os::give_back_memory(); });
 }
 
 std::vector<std::string> Services::notes() const {

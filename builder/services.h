@@ -45,6 +45,10 @@ class Services {
   /// loop.
   boost::asio::awaitable<void> close();
 
+  /// Gives memory back that only speeds up what comes next: called when nothing has happened for a
+  /// while.
+  boost::asio::awaitable<void> rest();
+
   /// What opening found worth saying: repairs of the store, a missing runtime feature.
   [[nodiscard]] std::vector<std::string> notes() const;
 

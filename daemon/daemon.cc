@@ -54,6 +54,14 @@ asio::awaitable<void> watch_idleness(const Server& server,
   stop.set();
 }
 
+asio::awaitable<void> rest_once(const Rest& rest) {
+  try {
+    co_await rest();
+  } catch (const std::exception& error) {
+    Log().warn("memory could not be given back: {}", error.what());
+  }
+}
+
 std::optional<gid_t> group_of(const Config& config) {
   if (config.group.empty()) return std::nullopt;
   const auto group = find_group(config.group);
@@ -89,6 +97,7 @@ std::vector<Listener> open_listeners(asio::any_io_executor executor, const Confi
 asio::awaitable<void> serve(std::vector<Listener> listeners,
                             const Routes& routes,
                             const Config& config,
+                            Rest rest,
                             std::chrono::steady_clock::duration grace) {
   const auto executor = co_await asio::this_coro::executor;
   // A cancelled daemon stops as after a signal.
@@ -102,6 +111,7 @@ asio::awaitable<void> serve(std::vector<Listener> listeners,
 
   os::Event stop(executor);
   os::TaskGroup watchers(executor);
+  server.when_quiet([&watchers, &rest] { watchers.spawn(rest_once(rest)); });
   server.start();
   watchers.spawn(watch_signals(signals, stop, server));
   if (config.idle_exit.count() > 0) {

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "builder/os/memory.h"
 #include "builder/os/mount.h"
 #include "builder/services.h"
 #include "daemon/command_line.h"
@@ -34,6 +35,7 @@ void raise_open_files() {
 void prepare_process() {
   // A client that closes a pipe it asked us to write to must not kill the daemon.
   std::signal(SIGPIPE, SIG_IGN);
+  kiln::os::keep_heap_small();
   raise_open_files();
   kiln::os::enter_private_mount_namespace();
   if (kiln::os::unify_cgroup_layout()) {

@@ -19,10 +19,11 @@ boost::asio::awaitable<void> run_daemon(boost::asio::io_context& io, Config conf
   Admission admission(max_builds(config));
   const HandlerContext context{*services, tickets, admission, config};
   const Routes routes = make_routes(context);
+  const auto rest = [&services] { return services->rest(); };
   std::exception_ptr failure;
   try {
     // After the store: its lock tells two daemons of one root apart before either is reachable.
-    co_await serve(open_listeners(io.get_executor(), config), routes, config, kDrainGrace);
+    co_await serve(open_listeners(io.get_executor(), config), routes, config, rest, kDrainGrace);
   } catch (...) {
     failure = std::current_exception();
   }

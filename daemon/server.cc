@@ -17,6 +17,12 @@ namespace kiln::daemon {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+namespace {
+
+constexpr std::chrono::seconds kQuiet{1};
+
+}  // namespace
+
 Server::Server(asio::any_io_executor executor, const Routes& routes, EventQueue::Limits limits)
     : executor_(executor),
       routes_(routes),
@@ -34,6 +40,18 @@ void Server::start() {
     Log().info("listening on {}", listener.name());
     acceptors_.spawn(accept_all(listener));
   }
+  await_quiet();
+}
+
+void Server::when_quiet(std::function<void()> action) {
+  when_quiet_ = std::move(action);
+}
+
+void Server::await_quiet() {
+  if (!when_quiet_ || draining_) return;
+  quiet_.emplace(executor_, kQuiet, [this] {
+    if (open_.empty()) when_quiet_();
+  });
 }
 
 asio::awaitable<void> Server::accept_all(Listener& listener) {
@@ -53,6 +71,7 @@ asio::awaitable<void> Server::serve(FdStream::Socket socket) {
     const auto leave = [this, place](Connection*) noexcept {
       open_.erase(place);
       last_active_ = std::chrono::steady_clock::now();
+      if (open_.empty()) await_quiet();
     };
     const std::unique_ptr<Connection, decltype(leave)> left_at_end(&connection, leave);
     co_await speak(connection);
@@ -85,6 +104,8 @@ asio::awaitable<void> Server::speak(Connection& connection) {
 asio::awaitable<void> Server::drain(std::chrono::steady_clock::duration grace) {
   for (Listener& listener : listeners_)
     listener.close();
+  draining_ = true;
+  quiet_.reset();
   co_await acceptors_.join();
   for (Connection* connection : open_)
     connection->stop_when_idle();

@@ -12,6 +12,10 @@ Database::Database(const std::filesystem::path& file) : file_(file) {
   }
 }
 
+boost::asio::awaitable<void> Database::release_memory() {
+  co_await os::offload(thread_, [this] { tables_->release_memory(); });
+}
+
 Database::~Database() {
   thread_.join();
 }

@@ -193,6 +193,8 @@ class Tables {
   void end_running_builds(std::string_view error);
   void clear_file_digests();
 
+  void release_memory();
+
   void begin();
   /// Rolls back when it fails.
   void commit();
@@ -218,6 +220,9 @@ class Database {
     };
     co_return co_await os::offload(thread_, in_transaction);
   }
+
+  /// Gives the pages that SQLite keeps in memory back; they are read again when they are needed.
+  boost::asio::awaitable<void> release_memory();
 
   /// The same from a thread that may block (never the event loop).
   template <class Work>

@@ -73,6 +73,10 @@ const Tables::Found& Tables::found() const noexcept {
   return connection_->found;
 }
 
+void Tables::release_memory() {
+  connection_->execute("PRAGMA shrink_memory");
+}
+
 void Tables::begin() {
   Query(connection_->prepared("BEGIN IMMEDIATE")).run();
 }

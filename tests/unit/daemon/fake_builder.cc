@@ -45,6 +45,10 @@ awaitable<std::unique_ptr<Services>> Services::open(asio::io_context&, BuilderCo
   test::fake_builder().config = std::move(config);
   co_return std::unique_ptr<Services>(new Services(std::make_unique<Parts>()));
 }
+awaitable<void> Services::rest() {
+  co_return;
+}
+
 std::vector<std::string> Services::notes() const {
   return {"a note"};
 }
