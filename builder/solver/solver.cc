@@ -90,7 +90,13 @@ asio::awaitable<std::vector<Stack>> Solver::solve(std::vector<VertexId> targets)
   std::vector<asio::awaitable<void>> evaluations;
   for (const VertexId target : targets)
     evaluations.push_back(evaluate(target));
-  co_await os::all_of(std::move(evaluations));
+  try {
+    co_await os::all_of(std::move(evaluations));
+  } catch (...) {
+    // What arrives first may be a step that was cancelled for the one that failed.
+    if (failure_) std::rethrow_exception(failure_);
+    throw;
+  }
   co_await touch_hits();
 
   std::vector<Stack> stacks;
@@ -208,12 +214,14 @@ asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
     Executed executed = co_await execute_once(vertex);
     states_[vertex].outcome = std::move(executed.outcome);
     if (!executed.ran) outcome = StepOutcome::cached;
+    if (executed.ran && observer_) observer_(vertex, states_[vertex].outcome->stack);
   } catch (const boost::system::system_error&) {
     failure = std::current_exception();
     outcome = StepOutcome::cancelled;
   } catch (...) {
     failure = std::current_exception();
     outcome = StepOutcome::failed;
+    if (!failure_) failure_ = failure;
     if (!failed_vertex_) failed_vertex_ = vertex;
   }
   reporter.end(outcome);

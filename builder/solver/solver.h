@@ -11,6 +11,8 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -44,6 +46,10 @@ class Solver {
          EventSink events,
          StepCounter& steps);
   ~Solver();
+
+  /// Called for each vertex that was executed, with its root file system, before what needs it.
+  using Observer = std::function<void(graph::VertexId, const Stack&)>;
+  void when_run(Observer observer) { observer_ = std::move(observer); }
 
   /// The root file systems of the targets. Throws what the first failing step throws;
   /// failed_vertex() then says which one that was.
@@ -79,9 +85,11 @@ class Solver {
   store::LeaseTable& leases_;
   EventSink events_;
   StepCounter& steps_;
+  Observer observer_;
   std::vector<graph::VertexId> closure_;
   std::vector<State> states_;
   std::optional<graph::VertexId> failed_vertex_;
+  std::exception_ptr failure_;  ///< of the first step that failed, not of those cancelled for it
 };
 
 }  // namespace kiln::solver

@@ -214,6 +214,21 @@ TEST_F(SolverTest, IgnoringTheCacheRunsAlways) {
   EXPECT_EQ(solve(a), Names{"a"});
 }
 
+TEST_F(SolverTest, SaysWhatFailedAndNotThatOthersWaitedForIt) {
+  const auto base = exec("base", {});
+  const auto join = exec("join", {exec("left", {base}), exec("right", {base})});
+  recorder = std::make_shared<Recorder>(*graph, store.database());
+  recorder->fails = "base";
+  solve(join);
+  ASSERT_TRUE(failure != nullptr);
+  try {
+    std::rethrow_exception(failure);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Errc::step_failed) << error.what();
+  }
+  EXPECT_EQ(failed_vertex, base);
+}
+
 TEST_F(SolverTest, NamesTheVertexThatFailedAndRecordsNothingOfIt) {
   const auto a = exec("a", {});
   const auto b = exec("b", {a});
