@@ -2,10 +2,12 @@
 
 #include <boost/system/system_error.hpp>
 #include <random>
+#include <set>
 
 #include "builder/build_log.h"
 #include "builder/call.h"
 #include "builder/dockerfile/go_text.h"
+#include "builder/early_blobs.h"
 #include "builder/export.h"
 #include "builder/image/assemble.h"
 #include "builder/image_store.h"
@@ -46,7 +48,8 @@ class Build {
         id_(new_build_id()),
         lease_(parts.leases),
         log_(parts.store.build_path(id_)),
-        to_client_(std::exchange(caller.events, {})) {
+        to_client_(std::exchange(caller.events, {})),
+        blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials) {
     caller_.events = [this](BuildEvent event) {
       log_.write(event);
       to_client_(std::move(event));
@@ -73,6 +76,7 @@ class Build {
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     co_await asio::this_coro::throw_if_cancelled(false);
     try {
+      co_await blobs_.stop();
       log_.flush();
       co_await note_end(failure, finished);
     } catch (...) {
@@ -155,6 +159,7 @@ class Build {
     one.solver = std::make_unique<solver::Solver>(graph, executor, parts_.executions,
                                                   parts_.store.database(), parts_.leases,
                                                   caller_.events, steps_);
+    if (needs_image(request_)) begin_blobs_of(one);
     std::exception_ptr failure;
     try {
       std::vector<solver::Stack> stacks = co_await one.solver->solve({one.lowered->target});
@@ -163,6 +168,17 @@ class Build {
       failure = std::current_exception();
     }
     if (failure) rethrow_at_step(inputs.document, one, failure);
+  }
+
+  /// Layers of the image are packed while later steps run.
+  void begin_blobs_of(PlatformBuild& one) {
+    std::set<graph::VertexId> own;
+    for (const dockerfile::StepHistory& step : one.lowered->history)
+      if (step.vertex) own.insert(*step.vertex);
+    one.solver->when_run(
+        [this, own = std::move(own)](graph::VertexId vertex, const solver::Stack& stack) {
+          if (own.contains(vertex)) blobs_.begin(stack);
+        });
   }
 
   /// Says which lines of the Dockerfile a failure belongs to, and shows them.
@@ -310,6 +326,7 @@ class Build {
   store::Lease lease_;  // while it lives, pruning spares what was written or found since
   BuildLog log_;
   EventSink to_client_;
+  EarlyBlobs blobs_;
   solver::StepCounter steps_;
   Warnings warnings_;
   std::string config_digest_;

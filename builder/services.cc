@@ -41,17 +41,19 @@ std::string cgroup_name(const std::filesystem::path& root) {
 
 }  // namespace
 
-Services::Parts::Parts(asio::io_context& io, BuilderConfig configuration, int processors)
-    : config(std::move(configuration)),
+Services::Parts::Parts(asio::io_context& io_context, BuilderConfig configuration, int processors)
+    : io(io_context.get_executor()),
+      config(std::move(configuration)),
       // One more than there are processors: a thread that waits for the disk holds up nobody.
       pool(static_cast<std::size_t>(processors) + 1),
       store(config.root),
-      registry(io, pool, client_options(config)),
-      layers(io.get_executor(), store, registry, pool, processors),
-      cache_mounts(io.get_executor(), store, pool),
-      remote(io.get_executor(), pool, client_options(config)),
-      executions(io.get_executor(), running_steps_of(config)),
-      agents(io.get_executor(), pool, store.root() / "tmp") {}
+      registry(io_context, pool, client_options(config)),
+      layers(io, store, registry, pool, processors),
+      cache_mounts(io, store, pool),
+      remote(io, pool, client_options(config)),
+      executions(io, running_steps_of(config)),
+      early_blobs(io, std::max(1, processors / 2)),
+      agents(io, pool, store.root() / "tmp") {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 

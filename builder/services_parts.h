@@ -18,6 +18,7 @@ namespace kiln {
 struct Services::Parts {
   Parts(boost::asio::io_context& io, BuilderConfig configuration, int processors);
 
+  boost::asio::any_io_executor io;
   BuilderConfig config;
   boost::asio::thread_pool pool;  ///< joined before what its work refers to goes
   store::Store store;
@@ -27,6 +28,7 @@ struct Services::Parts {
   ops::CacheMounts cache_mounts;
   ops::RemoteSources remote;
   solver::Executions executions;
+  os::Limiter early_blobs;
   ops::AgentSockets agents;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;
