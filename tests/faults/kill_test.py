@@ -1,21 +1,20 @@
 """The daemon dies at any moment: what it promised is there, what it had not finished is gone."""
 import hashlib
-import json
 import os
 import pathlib
 import random
 import signal
 import subprocess
-import tarfile
 import time
 
 import kilntest
+from layout import layers_of
 
-KILLS = 30
+KILLS = int(os.environ.get("KILN_KILLS", "30"))
 
-# A pull, stages side by side, copies, commands with a process that is left behind, and big enough layers to be
-# in the middle of something wherever the kill comes.
-DOCKERFILE = """\
+# Builds of different kinds with equal results: a pull, stages side by side, copies, mounts, commands with a process
+# that is left behind, and big enough layers to be in the middle of something wherever the kill comes.
+DOCKERFILES = ["""\
 FROM busybox AS one
 RUN sleep 1000 & cat /etc/passwd > /first; echo {mark} >> /first
 COPY data /data
@@ -25,32 +24,30 @@ RUN sha256sum /large > /sum; mkdir /many; for i in $(seq 50); do echo {mark} > /
 FROM one
 COPY --from=two /sum /many /out/
 RUN echo {mark} > /last; rm /data/gone
-"""
-
-
-def layers_of(layout):
-    """The root file system of an OCI layout as name → (type, content), layers applied in order."""
-    layout = pathlib.Path(layout)
-    blob = lambda digest: layout / "blobs/sha256" / digest.removeprefix("sha256:")
-    index = json.loads((layout / "index.json").read_text())
-    manifest = json.loads(blob(index["manifests"][0]["digest"]).read_text())
-    config = json.loads(blob(manifest["config"]["digest"]).read_text())
-    tree = {}
-    for layer, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
-        data = subprocess.run(["gzip", "-dc", blob(layer["digest"])], check=True, capture_output=True).stdout
-        if "sha256:" + hashlib.sha256(data).hexdigest() != diff_id:
-            raise AssertionError(f"layer {layer['digest']}: not the content that the configuration names")
-        path = layout / "layer.tar"
-        path.write_bytes(data)
-        with tarfile.open(path) as archive:
-            for entry in archive:
-                name = entry.name.strip("/")
-                base = os.path.basename(name)
-                if base.startswith(".wh."):
-                    tree.pop(os.path.join(os.path.dirname(name), base[4:]), None)
-                    continue
-                tree[name] = archive.extractfile(entry).read() if entry.isreg() else entry.type
-    return tree
+""", """\
+FROM busybox AS seed
+COPY data/large /seed/large
+FROM busybox AS two
+RUN --mount=type=cache,target=/cache,sharing=locked --mount=type=bind,from=seed,source=/seed,target=/seed \\
+    cp /seed/large /cache/large && sha256sum /cache/large > /sum && mkdir /many && \\
+    for i in $(seq 50); do echo {mark} > /many/$i; done
+FROM busybox
+RUN --mount=type=tmpfs,target=/scratch <<EOF
+  echo {mark} > /scratch/mark
+  cat /etc/passwd /scratch/mark > /first
+EOF
+COPY --link data /data
+COPY --from=two /sum /many /out/
+RUN echo {mark} > /last; rm /data/gone
+""", """\
+FROM busybox AS two
+ADD data/archive.tar /from/
+RUN mv /from/large /large; sha256sum /large > /sum; mkdir /many; for i in $(seq 50); do echo {mark} > /many/$i; done
+FROM busybox
+COPY --chown=1:2 data /data
+COPY --from=two /sum /many /out/
+RUN cat /etc/passwd > /first; echo {mark} >> /first; echo {mark} > /last; rm /data/gone
+"""]
 
 
 class KillTest(kilntest.KilnTest):
@@ -106,11 +103,12 @@ class KillTest(kilntest.KilnTest):
         daemon = self.daemon()
         large = random.Random(1).randbytes(3 << 20)
         context = self.context({"data/large": large, "data/gone": "x", "data/small": "s"})
+        subprocess.run(["tar", "-cf", "archive.tar", "large"], cwd=context / "data", check=True)
         full = None
         verified = 0
         for turn in range(KILLS + 1):
             mark = f"mark-{seed}-{turn}"
-            (context / "Dockerfile").write_text(DOCKERFILE.format(mark=mark))
+            (context / "Dockerfile").write_text(chance.choice(DOCKERFILES).format(mark=mark))
             name = f"{self.registry.host}/turn{turn}"
             if chance.random() < 0.4:  # so that the base image is pulled again
                 for row in daemon.kiln("images").out.splitlines()[1:]:
@@ -125,10 +123,12 @@ class KillTest(kilntest.KilnTest):
                 self.check_result(name, mark, large, f"turn{turn}")
                 continue
             client = daemon.start_kiln(*words)
+            beside = daemon.start_kiln(*chance.choice((("prune",), ("pull", "busybox"), ("df",), ("images",))))
             time.sleep(chance.random() * full * 1.1)
             with self.subTest(turn=turn, seed=seed):
                 daemon.kill()
                 _, err = client.communicate(timeout=20)
+                beside.communicate(timeout=20)
                 # Lost connection, or it was over before.
                 self.assertIn(client.returncode, (0, 3), err.decode())
                 kilntest.wait_until(lambda: not kilntest.strays(daemon),

@@ -3,6 +3,7 @@ import concurrent.futures
 import hashlib
 import json
 import pathlib
+import random
 import time
 
 import kilntest
@@ -63,6 +64,28 @@ class ConcurrentTest(kilntest.KilnTest):
         log = self.context({"Dockerfile": "FROM busybox\nRUN --mount=type=cache,id=runs,target=/runs sort /runs/log\n"}, "log")
         result = self.build(daemon, log)
         self.assertEqual(kilntest.output_of(result, "sort /runs/log"), ["sum", "tool"])
+
+    def test_a_layer_is_packed_while_later_steps_run(self):
+        daemon = self.daemon(config='allow = ["network.host"]\n')
+        with kilntest.gate() as gate:
+            context = self.context({"data": random.Random(1).randbytes(2_000_000),
+                                    "Dockerfile": f"FROM busybox\nCOPY data /data\nRUN wget -qO- {gate.url}/wait/held\n"})
+            client = daemon.start_kiln("build", "--progress=plain", "--allow=network.host", "--network=host", "-t", "it", context)
+            kilntest.wait_until(lambda: "held" in gate.arrived, "the second step")
+            kilntest.wait_until(lambda: [path for path in kilntest.blob_files(daemon.root) if path.stat().st_size > 1_990_000],
+                                "a blob of the first step's layer")
+            self.assertIsNone(client.poll())
+            gate.opened.set()
+            _, err = client.communicate(timeout=60)
+            self.assertEqual(client.returncode, 0, err.decode())
+
+    def test_a_build_that_fails_leaves_nothing_of_what_it_packed(self):
+        daemon = self.daemon()
+        context = self.context({"data": random.Random(1).randbytes(50_000_000),
+                                "Dockerfile": "FROM busybox\nCOPY data /data\nRUN false\n"})
+        self.build(daemon, context, "-t", "it", code=1)
+        tmp = daemon.root / "tmp"
+        kilntest.wait_until(lambda: {path.name for path in tmp.iterdir()} <= {"runtime"}, f"an empty {tmp}")
 
     def test_stages_that_do_not_need_each_other_run_side_by_side(self):
         daemon = self.daemon()
