@@ -11,6 +11,7 @@
 #include "builder/sandbox/capabilities.h"
 #include "builder/sandbox/contains.h"
 #include "builder/sandbox/secret_files.h"
+#include "proto/base64.h"
 #include "proto/error.h"
 
 namespace kiln::sandbox {
@@ -19,7 +20,8 @@ using nlohmann::json;
 
 struct BundleFormat::Impl {
   BundleOptions options;
-  json seccomp;  // null: no filter
+  json seccomp;                   // null: no filter
+  std::string seccomp_program{};  // in base64; "": the runtime compiles it
 };
 
 namespace {
@@ -231,6 +233,8 @@ std::string absolute_path(std::string_view path) {
 BundleFormat::BundleFormat(BundleOptions options)
     : impl_(std::make_unique<Impl>(std::move(options), json())) {
   if (!impl_->options.seccomp) return;
+  if (impl_->options.seccomp_program)
+    impl_->seccomp_program = base64_encode(*impl_->options.seccomp_program);
   impl_->seccomp = json::parse(*impl_->options.seccomp, nullptr, false);
   if (impl_->seccomp.is_discarded())
     throw Error(Errc::invalid_input, "the translated seccomp profile is not JSON");
@@ -240,12 +244,15 @@ BundleFormat& BundleFormat::operator=(BundleFormat&&) noexcept = default;
 BundleFormat::~BundleFormat() = default;
 
 std::string BundleFormat::config(const RunSpec& spec, const BundlePlaces& places) const {
-  const json config = {{"ociVersion", "1.0.2"},
-                       {"process", process(spec, places, impl_->options)},
-                       {"root", {{"path", spec.rootfs.native()}, {"readonly", false}}},
-                       {"hostname", spec.hostname},
-                       {"mounts", all_mounts(spec, places)},
-                       {"linux", linux_part(spec, places, impl_->options, impl_->seccomp)}};
+  json config = {{"ociVersion", "1.0.2"},
+                 {"process", process(spec, places, impl_->options)},
+                 {"root", {{"path", spec.rootfs.native()}, {"readonly", false}}},
+                 {"hostname", spec.hostname},
+                 {"mounts", all_mounts(spec, places)},
+                 {"linux", linux_part(spec, places, impl_->options, impl_->seccomp)}};
+  // source: crun(1) "run.oci.seccomp_bpf_data"
+  if (!spec.insecure && !impl_->seccomp_program.empty())
+    config["annotations"]["run.oci.seccomp_bpf_data"] = impl_->seccomp_program;
   try {
     return config.dump();
   } catch (const json::exception&) {

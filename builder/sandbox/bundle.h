@@ -34,6 +34,8 @@ struct BundlePlaces {
 struct BundleOptions {
   std::uint64_t capabilities = 0;      ///< mask of what may be given, see own_capabilities()
   std::optional<std::string> seccomp;  ///< text of linux.seccomp, see translate_seccomp()
+  /// The same compiled, see compile_seccomp(), for a runtime that takes it (crun).
+  std::optional<std::string> seccomp_program;
   /// The runtime puts a device filter of its own on every cgroup (runc), which must be opened for
   /// an insecure step.
   bool runtime_filters_devices = false;

@@ -16,6 +16,7 @@
 #include "builder/sandbox/programs.h"
 #include "builder/sandbox/resolver.h"
 #include "builder/sandbox/seccomp.h"
+#include "builder/sandbox/seccomp_filter.h"
 #include "builder/sandbox/shielded.h"
 #include "builder/sandbox/step.h"
 #include "proto/error.h"
@@ -151,7 +152,8 @@ class Runtime::Impl {
       try {
         Engine engine = co_await identify(name);
         os::Fd image = seal_program(engine.program);
-        BundleFormat format({allowed, seccomp, !engine.is_crun, step_oom_score_adj()});
+        const auto program = seccomp && engine.is_crun ? compile_seccomp(*seccomp) : std::nullopt;
+        BundleFormat format({allowed, seccomp, program, !engine.is_crun, step_oom_score_adj()});
         host_ = std::make_unique<StepHost>(config_.state_directory / "bundles", cgroup_.directory(),
                                            std::move(engine), std::move(image), std::move(format),
                                            std::move(filter));

@@ -64,6 +64,9 @@ class ConcurrentTest(kilntest.KilnTest):
         log = self.context({"Dockerfile": "FROM busybox\nRUN --mount=type=cache,id=runs,target=/runs sort /runs/log\n"}, "log")
         result = self.build(daemon, log)
         self.assertEqual(kilntest.output_of(result, "sort /runs/log"), ["sum", "tool"])
+        peak = memory_kib(daemon, "VmHWM")
+        print(f"peak {peak} KiB", flush=True)
+        self.assertLess(peak, 200 * 1024)
 
     def test_a_layer_is_packed_while_later_steps_run(self):
         daemon = self.daemon(config='allow = ["network.host"]\n')

@@ -74,7 +74,7 @@ TEST(Bundle, GivesHomeAndPathOnlyWhenTheStepHasNone) {
 TEST(Bundle, GivesOtherUsersTheBoundingSetAlone) {
   BundlePlaces places;
   places.user.uid = 5;
-  const BundleOptions options{~std::uint64_t{0}, std::nullopt, false, 0};
+  const BundleOptions options{~std::uint64_t{0}, std::nullopt, std::nullopt, false, 0};
   const json config = config_of(simple_spec(), places, options);
   EXPECT_EQ(config.at("process").at("capabilities").at("bounding").size(), 14u);
   EXPECT_FALSE(config.at("process").at("capabilities").contains("effective"));
@@ -82,10 +82,13 @@ TEST(Bundle, GivesOtherUsersTheBoundingSetAlone) {
 
 TEST(Bundle, OfAnInsecureStepHasNoFilterAndMasksNothing) {
   RunSpec spec = simple_spec();
-  const BundleOptions options{~std::uint64_t{0}, R"({"defaultAction":"x"})", true, 0};
+  const BundleOptions options{~std::uint64_t{0}, R"({"defaultAction":"x"})", "program", true, 0};
   EXPECT_TRUE(config_of(spec, {}, options).at("linux").contains("seccomp"));
+  EXPECT_EQ(config_of(spec, {}, options).at("annotations").at("run.oci.seccomp_bpf_data"),
+            "cHJvZ3JhbQ==");
   spec.insecure = true;
   const json config = config_of(spec, {}, options);
+  EXPECT_FALSE(config.contains("annotations"));
   EXPECT_FALSE(config.at("linux").contains("seccomp"));
   EXPECT_FALSE(config.at("linux").contains("maskedPaths"));
   EXPECT_EQ(config.at("process").at("capabilities").at("effective").size(), 41u);
