@@ -45,6 +45,7 @@ struct Applied {
 struct UnpackOptions {
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
+  bool root = false;  ///< an entry for the root sets the target's attributes
 };
 
 /// True when the first bytes of a file are those of a tar archive, plain or compressed by gzip,
@@ -60,9 +61,9 @@ inline constexpr std::size_t kArchiveHeadBytes = 512;
 
 /// Unpacks an archive into the open directory `target`, as if it were the root: links in the
 /// archive and in the directory are resolved inside it, nothing leaves it. An entry for the root
-/// itself changes nothing; a directory goes into what a link of its name leads to, if that is a
-/// directory; everything else replaces what is there. ".wh." names have no meaning here.
-/// source: buildkit solver/llbsolver/file/unpack_root.go
+/// itself changes nothing, unless `options` say so; a directory goes into what a link of its name
+/// leads to, if that is a directory; everything else replaces what is there. ".wh." names have no
+/// meaning here. source: buildkit solver/llbsolver/file/unpack_root.go
 void unpack_archive(std::unique_ptr<Source> archive,
                     const os::Dir& target,
                     const UnpackOptions& options,

@@ -64,7 +64,7 @@ std::uint64_t extract(TarReader& tar,
     attributes.gid = options.gid.value_or(attributes.gid);
     if (path.empty() && (entry.is_hard_link || entry.type != S_IFDIR))
       throw Error(Errc::corrupt, "archive entry {}: only a directory can be the root", entry.name);
-    if (path.empty() && !options.whiteouts) continue;  // the target's own business
+    if (path.empty() && !options.whiteouts && !options.root) continue;  // the target's own business
     if (entry.is_hard_link) {
       tree.hard_link(path, clean_entry_name(entry.link_target));
       continue;

@@ -12,6 +12,7 @@ namespace kiln::layer {
 
 struct ExtractOptions {
   bool whiteouts = false;  ///< ".wh." names are deletions, not files
+  bool root = false;       ///< an entry for the root sets its attributes, as it does in a layer
   std::optional<std::uint32_t> uid;
   std::optional<std::uint32_t> gid;
 };

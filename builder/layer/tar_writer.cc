@@ -48,11 +48,13 @@ void TarWriter::FreeEntry::operator()(archive_entry* entry) const noexcept {
   archive_entry_free(entry);
 }
 
-TarWriter::TarWriter(Sink& sink)
-    : sink_(sink), entry_(archive_entry_new()), archive_(archive_write_new()) {
+TarWriter::TarWriter(Sink& sink, TarTimes times)
+    : sink_(sink), times_(times), entry_(archive_entry_new()), archive_(archive_write_new()) {
   kiln::check(entry_ && archive_, "libarchive has memory for a writer");
   // pax_restricted: a pax header only for entries that need one.
-  check(archive_write_set_format_pax_restricted(archive_.get()), "pax");
+  check(times_ == TarTimes::seconds ? archive_write_set_format_pax_restricted(archive_.get())
+                                    : archive_write_set_format_pax(archive_.get()),
+        "pax");
   check(archive_write_set_options(archive_.get(), "xattrheader=SCHILY"), "pax");
   // Unblocked: no copy through libarchive's buffer, and no padding after the end.
   check(archive_write_set_bytes_per_block(archive_.get(), 0), "pax");
@@ -101,7 +103,8 @@ void TarWriter::header(const TarHeader& header) {
   archive_entry_set_mode(entry, header.type | header.attributes.mode);
   archive_entry_set_uid(entry, header.attributes.uid);
   archive_entry_set_gid(entry, header.attributes.gid);
-  archive_entry_set_mtime(entry, header.attributes.mtime, 0);
+  archive_entry_set_mtime(entry, header.attributes.mtime,
+                          times_ == TarTimes::nanoseconds ? header.attributes.mtime_ns : 0);
   archive_entry_set_size(entry, static_cast<la_int64_t>(header.size_bytes));
   if (!header.hard_link.empty()) archive_entry_set_hardlink(entry, header.hard_link.c_str());
   if (header.type == S_IFLNK) archive_entry_set_symlink(entry, header.link_target.c_str());

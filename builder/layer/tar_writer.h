@@ -20,19 +20,22 @@ struct archive_entry;
 namespace kiln::layer {
 
 struct TarHeader {
-  std::string path;         ///< relative, without a trailing slash
-  mode_t type = 0;          ///< S_IFREG, S_IFDIR, ...
-  Attributes attributes;    ///< mtime_ns is not written
+  std::string path;  ///< relative, without a trailing slash
+  mode_t type = 0;   ///< S_IFREG, S_IFDIR, ...
+  Attributes attributes;
   std::string link_target;  ///< of a symbolic link
   std::string hard_link;    ///< path of an earlier entry; no content follows
   dev_t device = 0;         ///< of a device node
   std::uint64_t size_bytes = 0;
 };
 
+/// How times are written: a layer's in whole seconds, as all tools keep them.
+enum class TarTimes { seconds, nanoseconds };
+
 class TarWriter {
  public:
   /// `sink` outlives the writer.
-  explicit TarWriter(Sink& sink);
+  explicit TarWriter(Sink& sink, TarTimes times = TarTimes::seconds);
   TarWriter(const TarWriter&) = delete;
   TarWriter& operator=(const TarWriter&) = delete;
   ~TarWriter();
@@ -54,6 +57,7 @@ class TarWriter {
   void check(long result, const std::string& path);
 
   Sink& sink_;
+  TarTimes times_;
   std::exception_ptr failure_;
   std::string path_;
   std::unique_ptr<archive_entry, FreeEntry> entry_;

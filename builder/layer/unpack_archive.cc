@@ -112,7 +112,8 @@ void unpack_archive(std::unique_ptr<Source> archive,
   ReadAhead ahead(*tar);
   TarReader reader(ahead);
   TreeWriter tree(target, Purpose::root);
-  extract(reader, tree, {.whiteouts = false, .uid = options.uid, .gid = options.gid}, stop);
+  extract(reader, tree,
+          {.whiteouts = false, .root = options.root, .uid = options.uid, .gid = options.gid}, stop);
   std::vector<std::byte> rest(64 * 1024);
   while (ahead.read(rest) > 0) {
     if (stop.stop_requested()) throw Error(Errc::cancelled, "unpack: cancelled");

@@ -23,7 +23,10 @@ constexpr std::size_t kReadBytes = 1024 * 1024;
 class LayerTar {
  public:
   LayerTar(Sink& sink, const WriteOptions& options, bool whiteouts, std::stop_token stop)
-      : tar_(sink), options_(options), whiteouts_(whiteouts), stop_(std::move(stop)) {}
+      : tar_(sink, options.exact ? TarTimes::nanoseconds : TarTimes::seconds),
+        options_(options),
+        whiteouts_(whiteouts),
+        stop_(std::move(stop)) {}
 
   void add(Visit& visit) {
     if (stop_.stop_requested()) throw Error(Errc::cancelled, "write layer: cancelled");
@@ -45,7 +48,7 @@ class LayerTar {
     // The root itself has no entry: its owner and mode are those of the snapshot's mount point.
     const bool implied =
         visit.type() == S_IFDIR && std::ranges::binary_search(options_.implied, visit.path);
-    if (!visit.path.empty() && !implied) entry(visit, std::move(xattrs));
+    if ((!visit.path.empty() || options_.exact) && !implied) entry(visit, std::move(xattrs));
     if (opaque) {
       const std::string prefix = visit.path.empty() ? "" : visit.path + "/";
       plain_marker(prefix + std::string(kOpaqueMarker));
@@ -89,13 +92,14 @@ class LayerTar {
 
   void entry(Visit& visit, std::vector<Xattr> xattrs) {
     TarHeader header;
-    header.path = visit.path;
+    header.path = visit.path.empty() ? "." : visit.path;
     header.type = visit.type();
     header.attributes.mode = visit.status.st_mode & 07777;
     header.attributes.uid = visit.status.st_uid;
     header.attributes.gid = visit.status.st_gid;
     header.attributes.mtime = std::min<std::int64_t>(
         visit.status.st_mtim.tv_sec, options_.epoch.value_or(visit.status.st_mtim.tv_sec));
+    header.attributes.mtime_ns = visit.status.st_mtim.tv_nsec;
     header.attributes.xattrs = std::move(xattrs);
     header.device = visit.status.st_rdev;
     if (header.type != S_IFDIR && visit.status.st_nlink > 1) header.hard_link = earlier_link(visit);
@@ -185,6 +189,12 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
 
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop) {
   write_tar(root, sink, {}, false, stop);
+}
+
+void write_directory(const std::filesystem::path& directory, Sink& sink, std::stop_token stop) {
+  WriteOptions options;
+  options.exact = true;
+  write_tar(directory, sink, options, false, stop);
 }
 
 }  // namespace kiln::layer

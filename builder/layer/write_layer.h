@@ -22,6 +22,8 @@ struct WriteOptions {
   std::optional<std::int64_t> epoch;
   /// Directories that get no entry, sorted: those of a layer that had none for them.
   std::vector<std::string> implied{};
+  /// An entry "./" for the root too, and times to the nanosecond: a directory as it is.
+  bool exact = false;
 };
 
 /// A finished layer blob, already in the store.
@@ -52,5 +54,9 @@ struct LayerBlob {
 /// Writes the merged tree below `root` (no whiteouts; a mounted file system) as one tar into
 /// `sink`, without finishing it.
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop);
+
+/// The same for a directory that is to be put back elsewhere (UnpackOptions::root): with its own
+/// owner and mode, and times to the nanosecond.
+void write_directory(const std::filesystem::path& directory, Sink& sink, std::stop_token stop);
 
 }  // namespace kiln::layer
