@@ -78,6 +78,18 @@ std::string place_in(const fs::path& mounted, const std::string& source) {
   return os::read_link(AT_FDCWD, fmt::format("/proc/self/fd/{}", found->get()));
 }
 
+/// The id as the user wrote it: the Dockerfile's is behind the namespace and a slash.
+std::string shown_id(const std::string& id) {
+  return id.starts_with('/') ? id.substr(1) : id;
+}
+
+/// Gives a cache's directory what the mount asks for; the mode whatever the daemon's umask is.
+void own_cache(const graph::CacheMount& mount, const fs::path& content) {
+  if (::chown(content.c_str(), mount.uid, mount.gid) != 0 ||
+      ::chmod(content.c_str(), mount.mode) != 0)
+    throw system_error(errno, "set owner and mode of the cache " + content.string());
+}
+
 /// A new cache: what a stage or image has at `source`, or an empty directory. Blocks.
 void fill_cache(const graph::CacheMount& mount,
                 const std::optional<Paths>& lowers,
@@ -85,12 +97,9 @@ void fill_cache(const graph::CacheMount& mount,
                 const fs::path& content,
                 std::stop_token stop) {
   if (!lowers) {
-    // The umask is the daemon's, so the mode is set again.
-    if (::mkdir(content.c_str(), 0700) != 0 ||
-        ::chown(content.c_str(), mount.uid, mount.gid) != 0 ||
-        ::chmod(content.c_str(), mount.mode) != 0) {
+    if (::mkdir(content.c_str(), 0700) != 0)
       throw system_error(errno, "make the cache " + content.string());
-    }
+    own_cache(mount, content);
     return;
   }
   const snapshot::View view(workshop.store.make_temp("view"), *lowers);
@@ -195,11 +204,12 @@ class Preparation {
       lowers = co_await workshop_.layers.unpacked(inputs_.at(*cache.input).stack, credentials_,
                                                   listener_);
     }
-    CacheMounts::Wish wish{cache.id, std::move(identity), cache.sharing, {}};
+    CacheMounts::Wish wish{shown_id(cache.id), std::move(identity), cache.sharing, {}};
     wish.fill = [cache, lowers, &workshop = workshop_](const fs::path& content,
                                                        std::stop_token stop) {
       fill_cache(cache, lowers, workshop, content, std::move(stop));
     };
+    if (!lowers) wish.take_over = [cache](const fs::path& content) { own_cache(cache, content); };
     co_return co_await workshop_.cache_mounts.acquire(std::move(wish));
   }
 

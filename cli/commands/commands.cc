@@ -9,7 +9,7 @@
 namespace kiln::cli {
 
 std::span<const Command> all_commands() {
-  static constexpr std::array<Command, 17> kCommands{{
+  static constexpr std::array<Command, 18> kCommands{{
       {"build", "Build an image from a Dockerfile", build_command},
       {"context", "Show what a build sees of its context, and why", context_command},
       {"images", "List images", images_command},
@@ -23,6 +23,7 @@ std::span<const Command> all_commands() {
       {"load", "Read images from an archive", load_command},
       {"login", "Keep credentials for a registry", login_command},
       {"logout", "Forget credentials for a registry", logout_command},
+      {"cache", "List, save, load and remove cache mounts", cache_command},
       {"prune", "Remove build cache that nothing uses", prune_command},
       {"df", "Show disk usage", df_command},
       {"info", "Show the daemon's settings and what it found", info_command},

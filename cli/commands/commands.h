@@ -32,6 +32,7 @@ int save_command(Invocation& invocation);
 int load_command(Invocation& invocation);
 int login_command(Invocation& invocation);
 int logout_command(Invocation& invocation);
+int cache_command(Invocation& invocation);
 int prune_command(Invocation& invocation);
 int df_command(Invocation& invocation);
 int info_command(Invocation& invocation);

@@ -6,12 +6,12 @@ _kiln_commands() {
 }
 
 _kiln_flags() {
-  kiln "$1" --help 2>/dev/null | sed -n '/^Options:/,/^$/p' | grep -oE -- '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,'
+  kiln "$@" --help 2>/dev/null | sed -n '/^Options:/,/^$/p' | grep -oE -- '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,'
 }
 
-# Image names, only when a daemon listens already.
-_kiln_images() {
-  local socket=${KILN_HOST:-}
+# What a daemon lists, only when one listens already: KEY of each row.
+_kiln_listed() {
+  local key=$1 socket=${KILN_HOST:-}
   socket=${socket#unix://}
   if [[ -z $socket ]]; then
     for socket in "${XDG_RUNTIME_DIR:-/nonexistent}/kiln/kiln.sock" /run/kiln/kiln.sock; do
@@ -19,11 +19,20 @@ _kiln_images() {
     done
   fi
   [[ -S $socket ]] || return
-  kiln --host "unix://$socket" images --format json 2>/dev/null | grep -oE '"reference":"[^"]*"' | cut -d'"' -f4
+  shift
+  kiln --host "unix://$socket" "$@" --format json 2>/dev/null | grep -oE "\"$key\":\"[^\"]*\"" | cut -d'"' -f4
+}
+
+_kiln_images() {
+  _kiln_listed reference images
+}
+
+_kiln_caches() {
+  _kiln_listed id cache ls
 }
 
 _kiln() {
-  local cur prev words cword command="" i
+  local cur prev words cword command="" verb="" i
   if declare -F _init_completion >/dev/null; then
     _init_completion -n =: || return
   else
@@ -42,6 +51,8 @@ _kiln() {
     mapfile -t COMPREPLY < <(compgen -W "$(_kiln_commands) --host --help --version" -- "$cur")
     return
   fi
+
+  [[ $command == cache && $cword -gt $((i + 1)) ]] && verb=${words[i + 1]}
 
   case $prev in
     -f | --file | -i | --input | --iidfile | --metadata-file)
@@ -72,7 +83,7 @@ _kiln() {
       return ;;
   esac
   if [[ $cur == -* ]]; then
-    mapfile -t COMPREPLY < <(compgen -W "$(_kiln_flags "$command")" -- "$cur")
+    mapfile -t COMPREPLY < <(compgen -W "$(_kiln_flags "$command" ${verb:+"$verb"})" -- "$cur")
     return
   fi
   case $command in
@@ -81,6 +92,15 @@ _kiln() {
         mapfile -t COMPREPLY < <(compgen -W "ls" -- "$cur")
       else
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        compopt -o filenames 2>/dev/null
+      fi ;;
+    cache)
+      if [[ $prev == cache ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "ls save load rm" -- "$cur")
+      elif [[ $verb != ls && $prev == "$verb" || $verb == rm ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(_kiln_caches)" -- "$cur")
+      elif [[ $verb == load ]]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
       fi ;;
     build)

@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "builder/build.h"
+#include "builder/cache_mounts.h"
 #include "builder/context_listing.h"
 #include "builder/images.h"
 #include "builder/os/file.h"
@@ -114,6 +115,23 @@ awaitable<PruneReport> prune(PruneRequest request, Services&) {
 }
 awaitable<DiskUsage> disk_usage(Services&) {
   co_return DiskUsage{{{"blobs", 1, 2, 3}}};
+}
+awaitable<std::vector<CacheMountSummary>> list_cache_mounts(Services&) {
+  co_return std::vector<CacheMountSummary>{{"pip", "abc-0", 7, "", 1, true}};
+}
+awaitable<Finished> save_cache_mount(CacheTransferRequest request, Caller& caller, Services&) {
+  os::write_all(caller.descriptors.at("output:0").get(), as_bytes("cache"), "output");
+  record("save cache " + request.id + " " + request.compression);
+  co_return Finished{};
+}
+awaitable<Finished> load_cache_mount(CacheTransferRequest request, Caller& caller, Services&) {
+  read_descriptors(caller);
+  record(std::string(request.merge ? "merge" : "load") + " cache " + request.id);
+  co_return Finished{};
+}
+awaitable<CacheMountsRemoved> remove_cache_mounts(std::string id, Services&) {
+  record("remove cache " + id);
+  co_return CacheMountsRemoved{1, 7};
 }
 awaitable<DaemonInfo> builder_info(Services&) {
   co_return DaemonInfo{{{"runtime", "fake"}}};

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "builder/images.h"
+#include "proto/cache_messages.h"
 #include "proto/error.h"
 #include "tests/support/run_async.h"
 #include "tests/unit/daemon/client.h"
@@ -147,6 +148,29 @@ TEST_F(Handlers, PullPushSaveAndLoad) {
   EXPECT_EQ(fake_builder().contents.at("context"), "an archive");
   EXPECT_THAT(fake_builder().calls,
               ElementsAre("pull app:1 linux/arm64", "push app:1", "save app:1 docker", "load"));
+}
+
+TEST_F(Handlers, ListSaveLoadAndRemoveCacheMounts) {
+  const auto mounts =
+      from_json<std::vector<CacheMountSummary>>(ask(get("/kiln/v1/cache-mounts")).body);
+  ASSERT_EQ(mounts.size(), 1U);
+  EXPECT_EQ(mounts[0].id, "pip");
+  EXPECT_TRUE(mounts[0].shared);
+
+  const os::Pipe pipe = os::make_pipe();
+  const std::string save = to_json(CacheTransferRequest{"pip", "gzip", false, {"output:0"}});
+  EXPECT_THAT(ask(post("/kiln/v1/cache-mounts/save", save), {pipe.write_end.get()}).body,
+              HasSubstr("finished"));
+  const os::Fd input = readable("an archive");
+  const std::string load = to_json(CacheTransferRequest{"pip", "", true, {"context"}});
+  EXPECT_THAT(ask(post("/kiln/v1/cache-mounts/load", load), {input.get()}).body,
+              HasSubstr("finished"));
+  EXPECT_EQ(fake_builder().contents.at("context"), "an archive");
+  const Answer removed = ask("DELETE /kiln/v1/cache-mounts?id=a%2Fb HTTP/1.1\r\nHost: k\r\n\r\n");
+  EXPECT_EQ(from_json<CacheMountsRemoved>(removed.body).freed_bytes, 7U);
+  EXPECT_THAT(fake_builder().calls,
+              ElementsAre("save cache pip gzip", "merge cache pip", "remove cache a/b"));
+  EXPECT_EQ(ask(post("/kiln/v1/cache-mounts/load", R"({"merge":1})")).status, 400);
 }
 
 TEST_F(Handlers, RefuseToSaveWithoutADescriptor) {

@@ -34,6 +34,8 @@ class CacheMountsTest : public testing::Test {
     return wish;
   }
 
+  store::Store& store() { return store_; }
+
   std::atomic<int> filled = 0;
 
  private:
@@ -108,6 +110,92 @@ asio::awaitable<void> pruning(CacheMountsTest& test, CacheMounts& mounts) {
 
 TEST_F(CacheMountsTest, PruningTakesWhatNobodyUses) {
   run(pruning);
+}
+
+os::TempDir make_loaded(CacheMountsTest& test, const std::string& file) {
+  os::TempDir made = test.store().make_temp("load");
+  fs::create_directory(made.path() / "content");
+  os::write_file(made.path() / "content" / file, "");
+  return made;
+}
+
+asio::awaitable<void> placing(CacheMountsTest& test, CacheMounts& mounts) {
+  auto old = co_await mounts.acquire(test.make_wish(Sharing::locked));
+  const fs::path before = old->content();
+  co_await mounts.place("/id", make_loaded(test, "new"));
+  {
+    // The locked one is retired: nobody waits for it.
+    const auto next = co_await mounts.acquire(test.make_wish(Sharing::locked));
+    EXPECT_TRUE(fs::exists(next->content() / "new"));
+    EXPECT_TRUE(fs::exists(before)) << "its user still has it";
+    EXPECT_EQ(mounts.list().size(), 1U);
+  }
+  old.reset();
+  const auto again = co_await mounts.acquire(test.make_wish(Sharing::shared));
+  EXPECT_TRUE(fs::exists(again->content() / "new"));
+  EXPECT_EQ(test.filled, 1);
+}
+
+TEST_F(CacheMountsTest, WhatIsLoadedIsWhatTheNextUserGets) {
+  run(placing);
+}
+
+asio::awaitable<void> replacing_unused(CacheMountsTest& test, CacheMounts& mounts) {
+  co_await mounts.place("/id", make_loaded(test, "first"));
+  co_await mounts.place("/id", make_loaded(test, "second"));
+  EXPECT_EQ(mounts.list().size(), 1U);
+  const auto user = co_await mounts.acquire(test.make_wish(Sharing::shared));
+  EXPECT_TRUE(fs::exists(user->content() / "second"));
+  EXPECT_EQ(mounts.list().size(), 1U);
+}
+
+TEST_F(CacheMountsTest, LoadingTwiceKeepsTheSecond) {
+  run(replacing_unused);
+}
+
+asio::awaitable<void> holding(CacheMountsTest& test, CacheMounts& mounts) {
+  using asio::experimental::awaitable_operators::operator||;
+  EXPECT_EQ(co_await mounts.hold("/id", {}), nullptr);
+  auto user = co_await mounts.acquire(test.make_wish(Sharing::shared));
+  const fs::path content = user->content();
+  int told = 0;
+  asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::milliseconds(30));
+  const auto early = co_await (mounts.hold("/id", [&](int users) { told = users; }) ||
+                               timer.async_wait(asio::use_awaitable));
+  EXPECT_EQ(early.index(), 1U) << "a cache in use was held";
+  EXPECT_EQ(told, 1);
+  user.reset();
+  auto held = co_await mounts.hold("/id", {});
+  EXPECT_EQ(held->content(), content);
+  for (const Sharing sharing : {Sharing::shared, Sharing::locked, Sharing::isolated}) {
+    timer.expires_after(std::chrono::milliseconds(30));
+    const auto user_index = (co_await (mounts.acquire(test.make_wish(sharing)) ||
+                                       timer.async_wait(asio::use_awaitable)))
+                                .index();
+    EXPECT_EQ(user_index, 1U) << "a held cache was given out";
+  }
+  held.reset();
+  const auto again = co_await mounts.acquire(test.make_wish(Sharing::isolated));
+  EXPECT_EQ(again->content(), content);
+}
+
+TEST_F(CacheMountsTest, AHeldOneWaitsForItsUsersAndTheyForIt) {
+  run(holding);
+}
+
+asio::awaitable<void> removing(CacheMountsTest& test, CacheMounts& mounts) {
+  auto user = co_await mounts.acquire(test.make_wish(Sharing::shared));
+  const fs::path content = user->content();
+  EXPECT_EQ((co_await mounts.remove("/other")).count, 0U);
+  EXPECT_EQ((co_await mounts.remove("/id")).count, 1U);
+  EXPECT_TRUE(fs::exists(content));
+  EXPECT_TRUE(mounts.list().empty());
+  const auto next = co_await mounts.acquire(test.make_wish(Sharing::shared));
+  EXPECT_NE(next->content(), content);
+}
+
+TEST_F(CacheMountsTest, RemovingLeavesItToItsUsers) {
+  run(removing);
 }
 
 asio::awaitable<void> failing(CacheMountsTest& test, CacheMounts& mounts) {
