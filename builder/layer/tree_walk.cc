@@ -87,10 +87,25 @@ class Walk {
     Level level;
     level.path = std::move(directory.path);
     level.entries = os::read_entries(directory.fd.get());
-    if (deletions_first_) put_deletions_first(directory.fd.get(), level.entries);
+    if (deletions_first_) {
+      put_deletions_first(directory.fd.get(), level.entries);
+    } else {
+      drop_deletions(directory.fd.get(), level.entries);
+    }
     if (levels_.size() >= kOpenLevels) levels_.back().fd = os::Fd();
     level.fd = std::move(directory.fd);
     levels_.push_back(std::move(level));
+  }
+
+  /// A mounted overlay lists the deletions of a directory that only one of its layers has, although
+  /// there is nothing of that name.
+  static void drop_deletions(int directory_fd, std::vector<os::DirEntry>& entries) {
+    std::erase_if(entries, [directory_fd](const os::DirEntry& entry) {
+      struct stat status{};
+      return entry.type == DT_CHR &&
+             ::fstatat(directory_fd, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 &&
+             errno == ENOENT;
+    });
   }
 
   static void put_deletions_first(int directory_fd, std::vector<os::DirEntry>& entries) {

@@ -30,8 +30,8 @@ struct Visit {
 };
 
 /// Calls `visit` for the root and all below it; in each directory `deletions_first` puts character
-/// devices 0/0 before the rest. Throws Error naming the path; Error{cancelled} when `stop` is
-/// requested.
+/// devices 0/0 before the rest, without it those that only a listing shows are passed over. Throws
+/// Error naming the path; Error{cancelled} when `stop` is requested.
 void walk_tree(const os::Dir& root,
                bool deletions_first,
                const std::stop_token& stop,

@@ -115,6 +115,17 @@ class ImpliedDirectoriesTest(kilntest.KilnTest):
         self.assertEqual(tree["all/opt/app"], expected["opt/app"])
         self.assertEqual(tree["d/app"], expected["opt/app"])
 
+    def test_a_deletion_of_what_never_was_is_not_seen(self):
+        layers = [[folder("a"), owned("a/.wh.never", data=b""), owned("a/x"), folder("b"), owned("b/.wh.gone", data=b"")],
+                  [folder("c"), owned("c/.wh.never", data=b""), owned("c/y")]]
+        base = self.image("needless", *layers)
+        tree = self.tree(f"FROM {base} AS a\nCOPY Dockerfile /\nFROM scratch\nCOPY --from=a /a /copied/a\n"
+                         f"COPY --from=a / /all/\nCOPY --from=a /c/* /globbed/\n")
+        names = {name for name in tree if "Dockerfile" not in name}
+        self.assertEqual(names, {"copied", "copied/a", "copied/a/x", "all", "all/a", "all/a/x", "all/b", "all/c", "all/c/y",
+                                 "globbed", "globbed/y"})
+        self.assertEqual(self.tree(f"FROM {base}\nCOPY Dockerfile /\n", name="whole").keys(), {"a", "a/x", "b", "c", "c/y"})
+
     def test_a_push_sends_the_layers_as_they_were(self):
         # Without the file that a directory replaces: umoci does not do that.
         layers = [[one for one in layer if not one[0].name.startswith("thing")] for layer in (BASE, BARE)]
