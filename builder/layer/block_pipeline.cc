@@ -5,11 +5,20 @@
 
 namespace kiln::layer {
 
-BlockPipeline::BlockPipeline(std::unique_ptr<BlockFormat> format, Sink& next, int threads)
-    : format_(std::move(format)), next_(next), block_bytes_(format_->block_bytes()) {
+namespace {
+
+/// What a cut leaves over is copied again for the next block: so much at most.
+constexpr std::size_t kStepBytes = 64UL * 1024;
+
+}  // namespace
+
+BlockPipeline::BlockPipeline(std::unique_ptr<BlockFormat> format,
+                             Sink& next,
+                             int threads,
+                             BlockReuse reuse)
+    : format_(std::move(format)), next_(next), reuse_(reuse), sizes_(format_->sizes()) {
   const auto count = static_cast<std::size_t>(std::max(threads, 1));
   slots_.resize(2 * count);
-  format_->begin(next_);
   threads_.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     threads_.emplace_back([this] { work(); });
@@ -35,9 +44,7 @@ void BlockPipeline::work() {
     }
     std::exception_ptr error;
     try {
-      if (!compressor) compressor = format_->make_compressor();
-      if (mine->out.empty()) mine->out.resize(format_->bound_bytes());
-      mine->out_bytes = compressor->compress(Bytes(mine->in).first(mine->in_bytes), mine->out);
+      compress(*mine, compressor);
     } catch (...) {
       error = std::current_exception();
     }
@@ -50,6 +57,16 @@ void BlockPipeline::work() {
   }
 }
 
+void BlockPipeline::compress(Slot& mine, std::unique_ptr<BlockCompressor>& compressor) const {
+  const Bytes block = Bytes(mine.in).first(mine.in_bytes);
+  if (mine.out.empty()) mine.out.resize(format_->bound_bytes());
+  if (reuse_.earlier != nullptr || reuse_.table != nullptr) mine.hash = hash_block(block);
+  mine.out_bytes = reuse_.earlier != nullptr ? reuse_.earlier->read(mine.hash, mine.out) : 0;
+  if (mine.out_bytes > 0) return;
+  if (!compressor) compressor = format_->make_compressor();
+  mine.out_bytes = compressor->compress(block, mine.out);
+}
+
 bool BlockPipeline::write_oldest(bool wait) {
   if (written_ == submitted_) return false;
   Slot& oldest = slot(written_);
@@ -59,7 +76,10 @@ bool BlockPipeline::write_oldest(bool wait) {
     work_done_.wait(lock, [&] { return oldest.done; });
   }
   if (oldest.error) std::rethrow_exception(oldest.error);
-  next_.write(Bytes(oldest.out).first(oldest.out_bytes));
+  const Bytes compressed = Bytes(oldest.out).first(oldest.out_bytes);
+  if (reuse_.table != nullptr) reuse_.table->add(oldest.hash, written_bytes_, compressed);
+  next_.write(compressed);
+  written_bytes_ += compressed.size();
   oldest.done = false;
   oldest.in_bytes = 0;
   ++written_;
@@ -77,24 +97,26 @@ void BlockPipeline::submit() {
 }
 
 void BlockPipeline::write(Bytes bytes) {
-  format_->account(bytes);
   while (!bytes.empty()) {
     if (submitted_ - written_ == slots_.size()) write_oldest(true);
     Slot& current = slot(submitted_);
-    if (current.in.empty()) current.in.resize(block_bytes_);
-    const std::size_t count = std::min(bytes.size(), block_bytes_ - current.in_bytes);
-    std::memcpy(current.in.data() + current.in_bytes, bytes.data(), count);
+    if (current.in.empty()) current.in.resize(sizes_.max);
+    const std::size_t seen = current.in_bytes;
+    const std::size_t count = std::min({bytes.size(), sizes_.max - seen, kStepBytes});
+    std::memcpy(current.in.data() + seen, bytes.data(), count);
     current.in_bytes += count;
-    bytes = bytes.subspan(count);
-    if (current.in_bytes == block_bytes_) submit();
+    const std::size_t cut = find_cut(Bytes(current.in).first(current.in_bytes), seen, sizes_);
+    if (cut > 0) current.in_bytes = cut;
+    bytes = bytes.subspan(current.in_bytes - seen);
+    if (cut > 0) submit();
   }
 }
 
 void BlockPipeline::finish() {
-  if (submitted_ - written_ < slots_.size() && slot(submitted_).in_bytes > 0) submit();
+  const bool has_room = submitted_ - written_ < slots_.size();
+  if (submitted_ == 0 || (has_room && slot(submitted_).in_bytes > 0)) submit();
   while (write_oldest(true)) {
   }
-  format_->end(next_);
   next_.finish();
 }
 

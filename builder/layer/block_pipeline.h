@@ -1,8 +1,9 @@
 // Compresses a stream block by block on several threads; the blocks come out in order.
 //
-// Invariant: blocks are cut at fixed offsets of the input and compressed independently, so the
-// output does not depend on the number of threads. The next sink is called by the writing thread
-// only.
+// Invariant: blocks are cut by their content (block_cut.h) and compressed independently, so the
+// output does not depend on the number of threads, and a block that an earlier blob has already is
+// taken from there instead of being compressed again: the bytes are the same. The next sink is
+// called by the writing thread only.
 #pragma once
 
 #include <condition_variable>
@@ -13,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "builder/layer/block_cut.h"
+#include "builder/layer/block_table.h"
 #include "proto/bytes.h"
 
 namespace kiln::layer {
@@ -22,7 +25,8 @@ class BlockCompressor {
  public:
   virtual ~BlockCompressor() = default;
 
-  /// Compresses one block; `out` is at least BlockFormat::bound_bytes() long. Returns the length.
+  /// Compresses one block to something that an inflater takes wherever it stands between others.
+  /// `out` is at least BlockFormat::bound_bytes() long. Returns the length.
   virtual std::size_t compress(Bytes block, MutableBytes out) = 0;
 };
 
@@ -31,27 +35,23 @@ class BlockFormat {
  public:
   virtual ~BlockFormat() = default;
 
-  [[nodiscard]] virtual std::size_t block_bytes() const = 0;
+  [[nodiscard]] virtual BlockSizes sizes() const = 0;
   /// The most that a block can become.
   [[nodiscard]] virtual std::size_t bound_bytes() const = 0;
   [[nodiscard]] virtual std::unique_ptr<BlockCompressor> make_compressor() const = 0;
-  /// What precedes the first block.
-  virtual void begin(Sink& out) = 0;
-  /// Sees all of the input, in order.
-  virtual void account(Bytes input) = 0;
-  /// What follows the last block.
-  virtual void end(Sink& out) = 0;
 };
 
 class BlockPipeline final : public Sink {
  public:
-  /// `next` outlives the pipeline. 2 x threads blocks are in memory at most.
-  BlockPipeline(std::unique_ptr<BlockFormat> format, Sink& next, int threads);
+  /// `next` and what `reuse` refers to outlive the pipeline. 2 x threads blocks are in memory at
+  /// most.
+  BlockPipeline(std::unique_ptr<BlockFormat> format, Sink& next, int threads, BlockReuse reuse);
   BlockPipeline(const BlockPipeline&) = delete;
   BlockPipeline& operator=(const BlockPipeline&) = delete;
   ~BlockPipeline() override;
 
   void write(Bytes bytes) override;
+  /// An empty stream is one empty block: no block at all would be no stream of the format.
   void finish() override;
 
  private:
@@ -60,20 +60,24 @@ class BlockPipeline final : public Sink {
     std::size_t in_bytes = 0;
     std::vector<std::byte> out;
     std::size_t out_bytes = 0;
+    BlockHash hash{};
     std::exception_ptr error;
     bool done = false;
   };
 
   Slot& slot(std::uint64_t block) { return slots_[block % slots_.size()]; }
   void work();
+  void compress(Slot& mine, std::unique_ptr<BlockCompressor>& compressor) const;
   void submit();
   bool write_oldest(bool wait);
 
   std::unique_ptr<BlockFormat> format_;
   Sink& next_;
-  std::size_t block_bytes_;
+  BlockReuse reuse_;
+  BlockSizes sizes_;
   std::vector<Slot> slots_;
   std::uint64_t written_ = 0;  // blocks passed to next_; only the writing thread looks at it
+  std::uint64_t written_bytes_ = 0;
 
   std::mutex mutex_;
   std::condition_variable work_ready_;

@@ -49,14 +49,17 @@ bool is_xz(std::string_view head) {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_compressor(Compression compression, Sink& next, int threads) {
+std::unique_ptr<Sink> make_compressor(Compression compression,
+                                      Sink& next,
+                                      int threads,
+                                      BlockReuse reuse) {
   switch (compression) {
     case Compression::none:
       return std::make_unique<PlainSink>(next);
     case Compression::gzip:
-      return std::make_unique<BlockPipeline>(make_gzip_format(), next, threads);
+      return std::make_unique<BlockPipeline>(make_gzip_format(), next, threads, reuse);
     case Compression::zstd:
-      return std::make_unique<BlockPipeline>(make_zstd_format(), next, threads);
+      return std::make_unique<BlockPipeline>(make_zstd_format(), next, threads, reuse);
   }
   throw Error(Errc::internal, "unknown compression {}", static_cast<int>(compression));
 }

@@ -1,23 +1,26 @@
 // Layer compression: bytes depend on the input only, never on the number of threads nor on the
-// processor (x86-64 with SSE 4.2).
+// processor.
 #pragma once
 
 #include <memory>
 #include <string_view>
 
+#include "builder/layer/block_table.h"
 #include "proto/bytes.h"
 
 namespace kiln::layer {
 
 enum class Compression { none = 0, gzip = 1, zstd = 2 };
 
-/// A sink that compresses into `next`. Input is cut into fixed blocks that are compressed side by
-/// side by `threads` threads and written in order, at most 2 x threads blocks in memory. finish()
-/// ends the stream and finishes `next`. gzip: one member (RFC 1952), blocks ended by a full flush,
-/// mtime 0: any inflater reads it. zstd: one frame a block (RFC 8878 "multiple frames").
+/// A sink that compresses into `next`. Input is cut into blocks where its content says so
+/// (block_cut.h); they are compressed side by side by `threads` threads and written in order, at
+/// most 2 x threads in memory. finish() ends the stream and finishes `next`. gzip: one member a
+/// block (RFC 1952 2.2), zstd: one frame a block (RFC 8878 "multiple frames"). `reuse` does not
+/// change the bytes; without compression there are no blocks.
 [[nodiscard]] std::unique_ptr<Sink> make_compressor(Compression compression,
                                                     Sink& next,
-                                                    int threads);
+                                                    int threads,
+                                                    BlockReuse reuse = {});
 
 /// Looks at the first bytes and gives the uncompressed stream: gzip (several members too), zstd
 /// (several frames too), xz and bzip2 where `archives` allows them, or the bytes as they are. Owns

@@ -1,4 +1,4 @@
-// gzip (RFC 1952) by ISA-L: one member of independent deflate blocks out, any members in.
+// gzip (RFC 1952): one member a block out, by libdeflate; any members in, by ISA-L.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,8 @@
 
 namespace kiln::layer {
 
-/// One member, mtime 0, OS 255; blocks end byte-aligned by a full flush.
+/// Members without time nor system. "A gzip file consists of a series of members" (RFC 1952 2.2):
+/// registries have been full of layers of many since eStargz.
 [[nodiscard]] std::unique_ptr<BlockFormat> make_gzip_format();
 
 /// Inflates all members. Zero bytes after the last one are padding; anything else, a wrong check

@@ -11,8 +11,8 @@ namespace kiln::layer {
 
 namespace {
 
-// Frames do not see each other: a whole window of level 3 each keeps the loss near 1 %.
-constexpr std::size_t kBlockBytes = 2 * 1024 * 1024;
+// Frames do not see each other: about a whole window of level 3 each keeps the loss near 1 %.
+constexpr BlockSizes kSizes{1024UL * 1024, 4096UL * 1024, 2048};
 constexpr int kLevel = 3;
 
 struct FreeCompressor {
@@ -43,23 +43,11 @@ class ZstdBlockCompressor final : public BlockCompressor {
 
 class ZstdFormat final : public BlockFormat {
  public:
-  [[nodiscard]] std::size_t block_bytes() const override { return kBlockBytes; }
-  [[nodiscard]] std::size_t bound_bytes() const override { return ZSTD_compressBound(kBlockBytes); }
+  [[nodiscard]] BlockSizes sizes() const override { return kSizes; }
+  [[nodiscard]] std::size_t bound_bytes() const override { return ZSTD_compressBound(kSizes.max); }
   [[nodiscard]] std::unique_ptr<BlockCompressor> make_compressor() const override {
     return std::make_unique<ZstdBlockCompressor>();
   }
-  void begin(Sink&) override {}
-  void account(Bytes input) override { empty_ = empty_ && input.empty(); }
-
-  // No block at all would be no zstd stream: an empty frame says what an empty file is.
-  void end(Sink& out) override {
-    if (!empty_) return;
-    std::vector<std::byte> frame(ZSTD_compressBound(0));
-    out.write(Bytes(frame).first(ZstdBlockCompressor().compress({}, frame)));
-  }
-
- private:
-  bool empty_ = true;
 };
 
 class ZstdSource final : public Source {

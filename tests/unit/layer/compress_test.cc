@@ -92,14 +92,21 @@ TEST(Compress, OtherProgramsReadTheResult) {
   EXPECT_THAT(by_tool("zstd -dc | wc -c", compress(Compression::zstd, "", 1)), "0\n");
 }
 
-TEST(Compress, GzipHasOneMemberWithoutTimeNorSystem) {
+TEST(Compress, GzipMembersHaveNoTimeNorSystem) {
   const std::string gz = compress(Compression::gzip, sample_text(5'000'000), 2);
   EXPECT_EQ(gz.substr(0, 10), std::string("\x1f\x8b\x08\0\0\0\0\0\0\xff", 10));
-  // Python's zlib reads one member and says what is left.
-  EXPECT_EQ(by_tool("python3 -c 'import sys,zlib; d=zlib.decompressobj(31);"
-                    "n=len(d.decompress(sys.stdin.buffer.read())); print(n,d.eof,d.unused_data)'",
-                    gz),
-            "5000000 True b''\n");
+  const std::string header = gz.substr(0, 10);
+  std::size_t members = 0;
+  for (std::size_t at = gz.find(header); at != std::string::npos; at = gz.find(header, at + 10))
+    ++members;
+  EXPECT_GT(members, 8U);  // of half a megabyte at most
+}
+
+TEST(Compress, GzipIsAtMostATenthLargerThanGzips) {
+  const std::string text = run("cat /usr/lib/x86_64-linux-gnu/lib[a-d]*.so.* | head -c 40000000");
+  const std::string gz = by_tool("gzip -6 -nc", text);
+  const std::string ours = compress(Compression::gzip, text, 2);
+  EXPECT_LT(static_cast<double>(ours.size()), 1.1 * static_cast<double>(gz.size()));
 }
 
 TEST(Compress, AFailingSinkFailsTheWriterAndEndsTheThreads) {
