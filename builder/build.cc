@@ -50,9 +50,10 @@ class Build {
         log_(parts.store.build_path(id_)),
         to_client_(std::exchange(caller.events, {})),
         blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials) {
-    caller_.events = [this](BuildEvent event) {
-      log_.write(event);
-      to_client_(std::move(event));
+    // Work that others wait for too goes on when this build has ended, and with it its listener.
+    caller_.events = [alive = std::weak_ptr(alive_)](BuildEvent event) {
+      const std::shared_ptr<Build*> held = alive.lock();
+      if (held) (*held)->tell(std::move(event));
     };
   }
   Build(const Build&) = delete;
@@ -88,6 +89,11 @@ class Build {
   }
 
  private:
+  void tell(BuildEvent event) {
+    log_.write(event);
+    to_client_(std::move(event));
+  }
+
   asio::awaitable<Finished> build() {
     // Read what the client passed.
     const BuildInputs inputs = co_await load();
@@ -331,6 +337,7 @@ class Build {
   Warnings warnings_;
   std::string config_digest_;
   std::int64_t started_ns_ = 0;
+  std::shared_ptr<Build*> alive_ = std::make_shared<Build*>(this);  // the first to go
 };
 
 }  // namespace
