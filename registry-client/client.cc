@@ -15,6 +15,7 @@
 #include "registry-client/manifests.h"
 #include "registry-client/retry.h"
 #include "registry-client/session.h"
+#include "registry-client/tags.h"
 #include "registry-client/transport.h"
 
 namespace kiln::registry {
@@ -118,6 +119,28 @@ asio::awaitable<RawManifest> Client::get_manifest(Reference reference,
                                                   CredentialsProvider credentials) {
   auto attempt = [&reference](Session& session) { return fetch_manifest(session, reference); };
   co_return co_await impl_->ask_each(reference, std::move(credentials), attempt);
+}
+
+asio::awaitable<RawManifest> Client::get_own_manifest(Reference reference,
+                                                      CredentialsProvider credentials) {
+  auto session = impl_->open_origin(reference, Access::pull, std::move(credentials));
+  auto attempt = [&] { return fetch_manifest(session, reference); };
+  co_return co_await with_retries(kOriginPolicy, impl_->pacer_, attempt);
+}
+
+asio::awaitable<std::vector<std::string>> Client::list_tags(Reference repository,
+                                                            std::string prefix,
+                                                            CredentialsProvider credentials) {
+  auto session = impl_->open_origin(repository, Access::pull, std::move(credentials));
+  auto attempt = [&] { return fetch_tags(session, prefix); };
+  co_return co_await with_retries(kOriginPolicy, impl_->pacer_, attempt);
+}
+
+asio::awaitable<void> Client::delete_manifest(Reference reference,
+                                              CredentialsProvider credentials) {
+  auto session = impl_->open_origin(reference, Access::push, std::move(credentials));
+  auto attempt = [&] { return remove_manifest(session, reference); };
+  co_await with_retries(kOriginPolicy, impl_->pacer_, attempt);
 }
 
 asio::awaitable<void> Client::get_blob(Reference repository,

@@ -103,6 +103,20 @@ class Client {
   boost::asio::awaitable<RawManifest> get_manifest(Reference reference,
                                                    CredentialsProvider credentials);
 
+  /// The same from the registry itself: a mirror may not know what was written a moment ago.
+  boost::asio::awaitable<RawManifest> get_own_manifest(Reference reference,
+                                                       CredentialsProvider credentials);
+
+  /// The tags of a repository that begin with `prefix`, sorted; none when there is no such
+  /// repository. Reads all pages: registries neither filter nor agree on an order.
+  boost::asio::awaitable<std::vector<std::string>> list_tags(Reference repository,
+                                                             std::string prefix,
+                                                             CredentialsProvider credentials);
+
+  /// Removes the manifest of the reference's digest, with all of its tags. Many registries refuse.
+  boost::asio::awaitable<void> delete_manifest(Reference reference,
+                                               CredentialsProvider credentials);
+
   /// Streams a blob into the sink that `open` gives; verified against descriptor's digest and size
   /// before finish(). Retries what is temporary, from the beginning.
   boost::asio::awaitable<void> get_blob(Reference repository,

@@ -88,4 +88,11 @@ asio::awaitable<void> store_manifest(Session& session,
   }
 }
 
+asio::awaitable<void> remove_manifest(Session& session, Reference reference) {
+  check(reference.digest.has_value(), "a manifest is removed by its digest");
+  Request request{"DELETE", co_await session.url(path_of(reference)), {}, {}, nullptr};
+  auto response = co_await session.send(std::move(request));
+  co_await response.read_words();
+}
+
 }  // namespace kiln::registry

@@ -21,4 +21,7 @@ boost::asio::awaitable<void> store_manifest(Session& session,
                                             std::string bytes,
                                             std::string media_type);
 
+/// Removes the manifest of the reference's digest.
+boost::asio::awaitable<void> remove_manifest(Session& session, Reference reference);
+
 }  // namespace kiln::registry
