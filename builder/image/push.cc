@@ -4,36 +4,13 @@
 
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
+#include "builder/store/verified_blob.h"
 
 namespace kiln::image {
 
 namespace asio = boost::asio;
 
 namespace {
-
-/// A blob of the store that is verified while it is sent: a registry's words for a file that was
-/// damaged here would lead nowhere.
-class VerifiedSource final : public Source {
- public:
-  VerifiedSource(std::unique_ptr<Source> source, Digest digest)
-      : source_(std::move(source)), digest_(std::move(digest)) {}
-
-  std::size_t read(MutableBytes buffer) override {
-    const std::size_t count = source_->read(buffer);
-    if (count > 0) {
-      sha_.update(Bytes(buffer).first(count));
-    } else if (!std::exchange(ended_, true) && sha_.finish() != digest_) {
-      throw Error(Errc::corrupt, "blob {}: its file in the store is damaged", digest_.str());
-    }
-    return count;
-  }
-
- private:
-  std::unique_ptr<Source> source_;
-  Digest digest_;
-  Sha256 sha_;
-  bool ended_ = false;
-};
 
 /// What one push works with; outlives its tasks.
 struct Push {
@@ -64,7 +41,7 @@ asio::awaitable<std::string> read_document(Push& push, Digest digest) {
 asio::awaitable<void> push_blob(Push& push, oci::Descriptor blob) {
   const std::string item = "sha256:" + std::string(blob.digest.short_hex());
   const registry::OpenSource open = [&push, digest = blob.digest] {
-    return std::make_unique<VerifiedSource>(push.store.blobs().open(digest), digest);
+    return store::open_verified(push.store.blobs(), digest);
   };
   const registry::ProgressFn progress = [&push, item,
                                          total = blob.size_bytes](std::uint64_t current) {

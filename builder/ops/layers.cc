@@ -13,6 +13,7 @@
 #include "builder/os/task_group.h"
 #include "builder/snapshot/implied_directories.h"
 #include "builder/snapshot/workspace.h"
+#include "builder/store/foreign_layer.h"
 
 namespace kiln::ops {
 
@@ -48,14 +49,6 @@ struct Unpacked {
   layer::Applied applied;
   std::uint64_t disk_bytes = 0;
 };
-
-/// Whether a row of the same diff id does for a blob that an image says to have it. Until a row's
-/// content was seen, its diff id is only somebody's word, and its origin may be gone.
-bool serves(const store::LayerRow& known, const oci::Descriptor& blob, const std::string& origin) {
-  const bool verified = known.has_snapshot || known.origin.empty();
-  return verified || (known.blob == blob.digest && known.blob_bytes == blob.size_bytes &&
-                      known.origin == origin);
-}
 
 layer::Applied apply(store::Store& store,
                      const store::LayerRow& row,
@@ -139,19 +132,9 @@ asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
     solver::Stack stack;
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const oci::Descriptor& blob = manifest.layers[i];
-      std::optional<store::LayerRow> known = tables.layer_by_diff_id(config.diff_ids[i]);
-      if (!known || !serves(*known, blob, origin)) {
-        store::LayerRow row;
-        row.diff_id = config.diff_ids[i];
-        row.blob = blob.digest;
-        row.media_type = blob.media_type;
-        row.blob_bytes = blob.size_bytes;
-        row.origin = origin;
-        row.created_ns = os::now_ns();
-        stack.push_back(tables.add_layer(row));
-        continue;
-      }
-      stack.push_back(known->id);
+      stack.push_back(
+          store::find_or_add_layer(tables, {config.diff_ids[i], blob.digest, blob.size_bytes,
+                                            blob.media_type, origin, os::now_ns()}));
     }
     return stack;
   };

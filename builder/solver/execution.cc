@@ -1,9 +1,9 @@
 #include "builder/solver/execution.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include "builder/os/file.h"
+#include "builder/solver/content_key.h"
 #include "builder/solver/lookup.h"
 
 namespace kiln::solver {
@@ -14,22 +14,15 @@ namespace {
 
 using Shared = std::shared_ptr<const Execution>;
 
-/// Layer numbers are never used twice, so equal numbers are equal file systems.
-std::string name_of(const Stack& stack) {
-  std::string name = "layers";
-  for (const store::LayerId layer : stack)
-    name += fmt::format(" {}", static_cast<std::int64_t>(layer));
-  return name;
-}
-
-/// What the vertex does, to inputs of this content; "" where the definition key says as much,
+/// What the vertex does, to inputs of this content; nullopt where the definition key says as much,
 /// because every input is a source, whose key is its content.
-asio::awaitable<std::string> content_key(Shared execution) {
+asio::awaitable<std::optional<ContentKey>> content_key(Shared execution) {
   const graph::Graph& graph = *execution->graph;
   const graph::Vertex& vertex = graph[execution->vertex];
   const auto is_own_content = [&graph](graph::VertexId input) { return is_source(graph[input]); };
-  if (std::ranges::all_of(vertex.inputs, is_own_content)) co_return "";
+  if (std::ranges::all_of(vertex.inputs, is_own_content)) co_return std::nullopt;
   std::vector<graph::KeyPart> parts = graph::key_parts(vertex);
+  std::vector<WholeInput<store::LayerId>> whole;
   for (std::size_t i = 0; i < vertex.inputs.size(); ++i) {
     const std::string name = fmt::format("input {}", i);
     if (is_own_content(vertex.inputs[i])) {
@@ -40,25 +33,53 @@ asio::awaitable<std::string> content_key(Shared execution) {
     const auto content = co_await execution->executor->content_parts(execution->vertex, i, stack,
                                                                      execution->broadcast);
     if (!content) {
-      parts.push_back({name, name_of(stack)});
+      whole.push_back({i, stack});
       continue;
     }
     for (const graph::KeyPart& part : *content)
       parts.push_back({fmt::format("{} {}", name, part.name), part.value});
   }
-  co_return graph::hash_parts(parts).str();
+  co_return ContentKey{graph::hash_parts(parts), std::move(whole)};
+}
+
+/// The content key as other machines have it; "" when a layer's content is not known yet.
+std::string portable(store::Tables& tables, const ContentKey& content) {
+  const auto inputs =
+      to_diff_ids(content, [&tables](store::LayerId layer) -> std::optional<DiffId> {
+        const std::optional<store::LayerRow> row = tables.layer(layer);
+        return row ? row->diff_id : std::nullopt;
+      });
+  return inputs ? portable_content_key(content.own, *inputs) : "";
+}
+
+/// A record of the content that another machine made.
+asio::awaitable<SharedOutcome> ask_remotely(Shared execution, ContentKey content) {
+  auto name = [&content](store::Tables& tables) { return portable(tables, content); };
+  const std::string key = co_await execution->database.run(name);
+  if (key.empty()) co_return nullptr;
+  const std::optional<RemoteRecord> record = co_await execution->remote->by_content(key);
+  if (!record) co_return nullptr;
+  auto take = [&](store::Tables& tables) {
+    return adopt(tables, *record, *execution->executor, execution->leases);
+  };
+  SharedOutcome found = co_await execution->database.run(take);
+  if (found) execution->broadcast->log(1, "imported from " + record->from + "\n");
+  co_return found;
 }
 
 /// A record of the definition key that came meanwhile, else one of the content key.
-asio::awaitable<SharedOutcome> look_up(Shared execution, std::string content) {
+asio::awaitable<SharedOutcome> look_up(Shared execution, std::optional<ContentKey> content) {
   auto find = [&](store::Tables& tables) {
     const Executor& executor = *execution->executor;
     SharedOutcome found =
         find_usable(tables, execution->key.digest.str(), executor, execution->leases);
-    if (found || content.empty()) return found;
-    return find_usable_content(tables, content, executor, execution->leases);
+    if (found || !content) return found;
+    return find_usable_content(tables, content->str(), executor, execution->leases);
   };
-  co_return co_await execution->database.run(find);
+  SharedOutcome found = co_await execution->database.run(find);
+  if (!found && content && execution->remote)
+    found = co_await ask_remotely(execution, std::move(*content));
+  co_return found;
 }
 
 asio::awaitable<void> record(Shared execution, std::string content, SharedOutcome outcome) {
@@ -84,9 +105,10 @@ asio::awaitable<Executed> execute(Shared execution) {
     co_return Executed{std::make_shared<const Outcome>(std::move(stack), execution->leases), true};
   }
   const os::Limiter::Slot slot = co_await execution->executions.slots.acquire(execution->build);
-  const std::string content = co_await content_key(execution);
+  const std::optional<ContentKey> key = co_await content_key(execution);
+  const std::string content = key ? key->str() : "";
   if (!vertex.ignore_cache) {
-    if (SharedOutcome found = co_await look_up(execution, content)) {
+    if (SharedOutcome found = co_await look_up(execution, key)) {
       co_await record(execution, content, found);
       co_return Executed{std::move(found), false};
     }

@@ -10,6 +10,7 @@
 #include "builder/solver/cache_key.h"
 #include "builder/solver/executions.h"
 #include "builder/solver/executor.h"
+#include "builder/solver/remote_records.h"
 
 namespace kiln::solver {
 
@@ -25,7 +26,8 @@ struct Execution {
   std::vector<Digest> input_keys;     ///< definition keys of the inputs
   std::vector<SharedOutcome> inputs;  ///< and what they gave
   std::shared_ptr<Broadcast> broadcast;
-  os::Limiter::Party build;  ///< shares the places for running steps with other builds
+  std::shared_ptr<RemoteRecords> remote;  ///< nullptr: none is asked
+  os::Limiter::Party build;               ///< shares the places for running steps with other builds
 };
 
 /// Throws what the executor throws.

@@ -5,6 +5,7 @@
 
 #include "builder/solver/executions.h"
 #include "builder/solver/executor.h"
+#include "builder/solver/remote_records.h"
 #include "builder/store/database.h"
 
 namespace kiln::solver {
@@ -21,5 +22,12 @@ namespace kiln::solver {
                                                 std::string_view content_key,
                                                 const Executor& executor,
                                                 store::LeaseTable& leases);
+
+/// Makes a remote record one of this store, its layers leased; nullptr when a layer of it can't be
+/// had.
+[[nodiscard]] SharedOutcome adopt(store::Tables& tables,
+                                  const RemoteRecord& record,
+                                  const Executor& executor,
+                                  store::LeaseTable& leases);
 
 }  // namespace kiln::solver

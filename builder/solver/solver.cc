@@ -4,6 +4,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/system/system_error.hpp>
 #include <chrono>
+#include <ranges>
 
 #include "builder/os/file.h"
 #include "builder/solver/execution.h"
@@ -19,6 +20,7 @@ struct Solver::State {
   std::vector<graph::KeyPart> source_parts;
   std::optional<CacheKey> key;
   SharedOutcome outcome;  ///< the record's on a hit, the run's after a miss
+  std::string from;       ///< the remote cache of a hit
   bool hit = false;
   bool needed = false;
   bool failed = false;
@@ -62,8 +64,10 @@ Solver::Solver(std::shared_ptr<const graph::Graph> graph,
                store::Database& database,
                store::LeaseTable& leases,
                EventSink events,
-               StepCounter& steps)
+               StepCounter& steps,
+               std::shared_ptr<RemoteRecords> remote)
     : graph_(std::move(graph)),
+      remote_(std::move(remote)),
       executor_(std::move(executor)),
       executions_(executions),
       database_(database),
@@ -83,8 +87,8 @@ asio::awaitable<std::vector<Stack>> Solver::solve(std::vector<VertexId> targets)
   co_await identify_sources();
   make_keys();
   co_await look_up();
-  for (const VertexId target : targets)
-    choose_needed(target);
+  choose_needed(targets);
+  if (remote_ && misses()) co_await look_up_remotely(targets);
   report_cached();
 
   std::vector<asio::awaitable<void>> evaluations;
@@ -151,8 +155,7 @@ void Solver::make_keys() {
 asio::awaitable<void> Solver::look_up() {
   auto find = [this](store::Tables& tables) {
     for (const VertexId vertex : closure_) {
-      const graph::Vertex& definition = (*graph_)[vertex];
-      if (is_source(definition) || definition.ignore_cache) continue;
+      if (!may_be_cached(vertex)) continue;
       State& state = states_[vertex];
       // The lease is taken in the transaction that finds the record: collection looks at leases in
       // its own transaction, so it sees either the lease or no record.
@@ -163,20 +166,77 @@ asio::awaitable<void> Solver::look_up() {
   co_await database_.run(find);
 }
 
-void Solver::choose_needed(VertexId vertex) {
+bool Solver::may_be_cached(VertexId vertex) const {
+  const graph::Vertex& definition = (*graph_)[vertex];
+  return !is_source(definition) && !definition.ignore_cache;
+}
+
+void Solver::choose_needed(std::vector<VertexId> targets) {
+  while (!targets.empty()) {
+    const VertexId vertex = targets.back();
+    targets.pop_back();
+    if (std::exchange(states_[vertex].needed, true) || states_[vertex].hit) continue;
+    const std::vector<VertexId>& inputs = (*graph_)[vertex].inputs;
+    targets.insert(targets.end(), inputs.begin(), inputs.end());
+  }
+}
+
+bool Solver::misses() const {
+  return std::ranges::any_of(closure_, [this](VertexId vertex) {
+    return states_[vertex].needed && !states_[vertex].hit && may_be_cached(vertex);
+  });
+}
+
+/// From the targets down, so that nothing is taken that nobody needs.
+asio::awaitable<void> Solver::look_up_remotely(std::vector<VertexId> targets) {
+  co_await remote_->load();
+  for (State& state : states_)
+    state.needed = false;
+  while (!targets.empty()) {
+    const VertexId vertex = targets.back();
+    targets.pop_back();
+    State& state = states_[vertex];
+    if (std::exchange(state.needed, true) || state.hit) continue;
+    if (may_be_cached(vertex) && co_await take_remote(vertex)) continue;
+    const std::vector<VertexId>& inputs = (*graph_)[vertex].inputs;
+    targets.insert(targets.end(), inputs.begin(), inputs.end());
+  }
+}
+
+asio::awaitable<bool> Solver::take_remote(VertexId vertex) {
   State& state = states_[vertex];
-  if (state.needed) return;
-  state.needed = true;
-  if (state.hit) return;
-  for (const VertexId input : (*graph_)[vertex].inputs)
-    choose_needed(input);
+  const std::optional<RemoteRecord> record = co_await remote_->by_key(state.key->digest.str());
+  if (!record) co_return false;
+  auto take = [&](store::Tables& tables) { return adopt(tables, *record, *executor_, leases_); };
+  state.outcome = co_await database_.run(take);
+  state.hit = state.outcome != nullptr;
+  state.from = record->from;
+  co_return state.hit;
+}
+
+std::vector<Solver::Solved> Solver::solved() const {
+  std::vector<Solved> solved;
+  for (const VertexId vertex : closure_) {
+    const State& state = states_[vertex];
+    if (!is_source((*graph_)[vertex]) && state.outcome)
+      solved.push_back({state.key->digest.str(), state.outcome->stack});
+  }
+  return solved;
 }
 
 void Solver::report_cached() {
+  // What a remote record stands for came with it.
+  for (const VertexId vertex : std::views::reverse(closure_)) {
+    for (const VertexId input : (*graph_)[vertex].inputs) {
+      if (!states_[input].hit && !states_[input].needed) states_[input].from = states_[vertex].from;
+    }
+  }
   for (const VertexId vertex : closure_) {
     const State& state = states_[vertex];
     if (state.needed && !state.hit) continue;
-    Reporter(*this, vertex).end(StepOutcome::cached);
+    Reporter reporter(*this, vertex);
+    if (!state.from.empty()) reporter.log(1, "imported from " + state.from + "\n");
+    reporter.end(StepOutcome::cached);
   }
 }
 
@@ -238,7 +298,7 @@ asio::awaitable<Executed> Solver::execute_once(VertexId vertex) {
   std::string key = states_[vertex].key->digest.str();
   const auto execution = std::make_shared<const Execution>(
       graph_, executor_, executions_, database_, leases_, vertex, *states_[vertex].key,
-      std::move(input_keys), std::move(inputs), executions_.broadcast(key), &steps_);
+      std::move(input_keys), std::move(inputs), executions_.broadcast(key), remote_, &steps_);
   // A step that must not use the cache is nobody else's either.
   if ((*graph_)[vertex].ignore_cache) key += fmt::format(" {}", static_cast<const void*>(this));
   co_return co_await executions_.in_flight.run(std::move(key),

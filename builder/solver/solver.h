@@ -4,6 +4,7 @@
 //   2. every vertex gets its definition key   (own operation + inputs' keys)
 //   3. one transaction looks all keys up
 //   4. from the targets down: a hit ends the walk, a miss needs its inputs
+//      (where something is missing, the same once more with the records of other machines)
 //   5. for misses, inputs side by side: where what a step takes of its inputs has content that is
 //      known from a record, that is its result; else it runs, and its result is recorded
 //
@@ -21,6 +22,7 @@
 #include "builder/solver/cache_key.h"
 #include "builder/solver/executions.h"
 #include "builder/solver/executor.h"
+#include "builder/solver/remote_records.h"
 #include "builder/store/lease.h"
 #include "proto/messages.h"
 
@@ -44,7 +46,8 @@ class Solver {
          store::Database& database,
          store::LeaseTable& leases,
          EventSink events,
-         StepCounter& steps);
+         StepCounter& steps,
+         std::shared_ptr<RemoteRecords> remote = nullptr);
   ~Solver();
 
   /// Called for each vertex that was executed, with its root file system, before what needs it.
@@ -58,6 +61,13 @@ class Solver {
   [[nodiscard]] std::optional<graph::VertexId> failed_vertex() const noexcept {
     return failed_vertex_;
   }
+  /// The steps whose results are known, with the keys that they are recorded under: all that were
+  /// needed, and of the others those that this store has a record of.
+  struct Solved {
+    std::string key;
+    Stack stack;
+  };
+  [[nodiscard]] std::vector<Solved> solved() const;
   /// The step number under which a vertex was shown; 0 when it was not.
   [[nodiscard]] int step_of(graph::VertexId vertex) const;
 
@@ -71,7 +81,11 @@ class Solver {
   [[nodiscard]] graph::VertexId blamed_for(graph::VertexId source) const;
   void make_keys();
   boost::asio::awaitable<void> look_up();
-  void choose_needed(graph::VertexId vertex);
+  [[nodiscard]] bool may_be_cached(graph::VertexId vertex) const;
+  void choose_needed(std::vector<graph::VertexId> targets);
+  [[nodiscard]] bool misses() const;
+  boost::asio::awaitable<void> look_up_remotely(std::vector<graph::VertexId> targets);
+  boost::asio::awaitable<bool> take_remote(graph::VertexId vertex);
   void report_cached();
   boost::asio::awaitable<void> evaluate(graph::VertexId vertex);
   boost::asio::awaitable<void> evaluate_now(graph::VertexId vertex);
@@ -79,6 +93,7 @@ class Solver {
   boost::asio::awaitable<void> touch_hits();
 
   std::shared_ptr<const graph::Graph> graph_;
+  std::shared_ptr<RemoteRecords> remote_;
   std::shared_ptr<Executor> executor_;
   Executions& executions_;
   store::Database& database_;
