@@ -14,6 +14,7 @@
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
 #include "builder/prepare.h"
+#include "builder/remote_cache.h"
 #include "builder/step.h"
 #include "builder/warnings.h"
 #include "proto/shown_url.h"
@@ -62,6 +63,7 @@ class Build {
 
   asio::awaitable<Finished> run() {
     check_outputs(request_, caller_);
+    cache_ = std::make_unique<RemoteCache>(request_, caller_, steps_, parts_);
     co_await note("running", "", "");
     std::exception_ptr failure;
     Finished finished;
@@ -98,31 +100,68 @@ class Build {
     // Read what the client passed.
     const BuildInputs inputs = co_await load();
 
-    // Plan and solve every platform: from here on steps run.
+    // Plan and solve every platform: from here on steps run. Assemble the image, and name it.
     std::vector<PlatformBuild> platforms = chosen_platforms();
-    std::vector<asio::awaitable<void>> solving;
-    for (PlatformBuild& one : platforms)
-      solving.push_back(solve(inputs, one));
-    co_await os::all_of(std::move(solving));
-
-    // Assemble the image and give it its names.
-    Product product{std::nullopt, platforms.front().stack, {}};
-    if (needs_image(request_)) {
-      const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
-      for (PlatformBuild& one : platforms)
-        co_await assemble(one, step);
-      const bool alone = platforms.size() == 1 && !wants_index();
-      product.image = alone ? *platforms.front().manifest : co_await join(platforms);
-      product.names = co_await name_image(*product.image, request_.tags, parts_);
-      step->done();
-    }
+    const Product product = co_await make(inputs, platforms);
 
     // Hand it out.
     for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
       co_await write_output(request_, i, product, caller_, steps_, parts_);
     }
     if (wants_push()) co_await push(product);
+    co_await cache_->export_all(solved(platforms),
+                                wants_push() ? product.names : std::vector<std::string>{});
     co_return result(product);
+  }
+
+  /// Once more without the caches of other machines, when they promised layers that they don't
+  /// have.
+  asio::awaitable<Product> make(const BuildInputs& inputs, std::vector<PlatformBuild>& platforms) {
+    for (bool again = false;; again = true) {
+      std::exception_ptr failure;
+      try {
+        co_return co_await make_once(inputs, platforms);
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      bool better = false;
+      for (PlatformBuild& one : platforms) {
+        if (!again && one.solver &&
+            co_await cache_->forget_unseen(one.lowered->graph, *one.solver, failure))
+          better = true;
+      }
+      if (!better) std::rethrow_exception(failure);
+    }
+  }
+
+  asio::awaitable<Product> make_once(const BuildInputs& inputs,
+                                     std::vector<PlatformBuild>& platforms) {
+    std::vector<asio::awaitable<void>> solving;
+    for (PlatformBuild& one : platforms)
+      solving.push_back(solve(inputs, one));
+    co_await os::all_of(std::move(solving));
+    Product product{std::nullopt, platforms.front().stack, {}};
+    if (needs_tree(request_)) co_await unpack_layers(product.stack, caller_, steps_, parts_);
+    if (!needs_image(request_)) co_return product;
+    const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
+    for (PlatformBuild& one : platforms)
+      co_await assemble(one, step);
+    const bool alone = platforms.size() == 1 && !wants_index();
+    product.image = alone ? *platforms.front().manifest : co_await join(platforms);
+    product.names = co_await name_image(*product.image, request_.tags, parts_);
+    step->done();
+    co_return product;
+  }
+
+  [[nodiscard]] static SolvedPlatform solved(const PlatformBuild& one) {
+    return {one.lowered->graph, *one.solver, one.stack};
+  }
+  [[nodiscard]] static std::vector<SolvedPlatform> solved(
+      const std::vector<PlatformBuild>& platforms) {
+    std::vector<SolvedPlatform> all;
+    for (const PlatformBuild& one : platforms)
+      all.push_back(solved(one));
+    return all;
   }
 
   asio::awaitable<BuildInputs> load() {
@@ -156,15 +195,17 @@ class Build {
   }
 
   asio::awaitable<void> solve(const BuildInputs& inputs, PlatformBuild& one) {
-    one.lowered = std::make_shared<dockerfile::Lowered>(co_await lower(inputs, one.platform));
-    warnings_.tell(inputs.document, one.lowered->warnings, caller_.events);
+    if (!one.lowered) {
+      one.lowered = std::make_shared<dockerfile::Lowered>(co_await lower(inputs, one.platform));
+      warnings_.tell(inputs.document, one.lowered->warnings, caller_.events);
+    }
     // The graph lives as long as any work on it, also work that another build waits for.
     const std::shared_ptr<const graph::Graph> graph(one.lowered, &one.lowered->graph);
     const auto executor =
         std::make_shared<ops::BuildExecutor>(graph, inputs.client, *parts_.workshop);
-    one.solver = std::make_unique<solver::Solver>(graph, executor, parts_.executions,
-                                                  parts_.store.database(), parts_.leases,
-                                                  caller_.events, steps_);
+    one.solver = std::make_unique<solver::Solver>(
+        graph, executor, parts_.executions, parts_.store.database(), parts_.leases, caller_.events,
+        steps_, cache_->records_for(graph));
     if (needs_image(request_)) begin_blobs_of(one);
     std::exception_ptr failure;
     try {
@@ -212,9 +253,11 @@ class Build {
   asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
     const std::vector<store::LayerRow> layers =
         co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
+    const std::string cache = co_await cache_->image_cache(solved(one));
     auto work = [&] {
       oci::ImageConfig config = image::complete_config(
           one.lowered->config, layers, new_steps(one, layers), one.lowered->source_date_epoch);
+      config.cache = cache;
       return image::store_image(parts_.store.blobs(), config, layers);
     };
     one.manifest = co_await os::offload(parts_.pool, work);
@@ -334,6 +377,7 @@ class Build {
   EventSink to_client_;
   EarlyBlobs blobs_;
   solver::StepCounter steps_;
+  std::unique_ptr<RemoteCache> cache_;
   Warnings warnings_;
   std::string config_digest_;
   std::int64_t started_ns_ = 0;

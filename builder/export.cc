@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 #include "builder/image/local.h"
 #include "builder/image_store.h"
 #include "builder/layer/write_layer.h"
@@ -61,6 +63,28 @@ bool needs_image(const BuildRequest& request) {
     if (output.type == "image" || is_archive(output.type)) return true;
   }
   return false;
+}
+
+bool needs_tree(const BuildRequest& request) {
+  return std::ranges::any_of(request.outputs, [](const Output& output) {
+    return output.type == "local" || output.type == "tar";
+  });
+}
+
+asio::awaitable<void> unpack_layers(solver::Stack stack,
+                                    Caller& caller,
+                                    solver::StepCounter& steps,
+                                    Services::Parts& parts) {
+  auto lacks_one = [&stack](store::Tables& tables) {
+    return std::ranges::any_of(stack, [&tables](store::LayerId id) {
+      const std::optional<store::LayerRow> row = tables.layer(id);
+      return row && !row->has_snapshot;
+    });
+  };
+  if (!co_await parts.store.database().run(lacks_one)) co_return;
+  const auto step = std::make_shared<Step>(caller.events, steps, "[internal] unpack layers");
+  co_await parts.layers.unpacked(std::move(stack), caller.credentials, step);
+  step->done();
 }
 
 void check_outputs(const BuildRequest& request, const Caller& caller) {

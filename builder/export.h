@@ -21,6 +21,16 @@ struct Product {
 /// True when one of the outputs, a tag or a push needs the image itself.
 [[nodiscard]] bool needs_image(const BuildRequest& request);
 
+/// True when one of the outputs consists of the root file system itself.
+[[nodiscard]] bool needs_tree(const BuildRequest& request);
+
+/// Fetches and unpacks what is not unpacked yet, before anything is written to an output: until
+/// then there is a way without a layer that cannot be had.
+boost::asio::awaitable<void> unpack_layers(solver::Stack stack,
+                                           Caller& caller,
+                                           solver::StepCounter& steps,
+                                           Services::Parts& parts);
+
 /// Checks the outputs of a request before anything runs. Throws Error{invalid_input} naming the
 /// flag.
 void check_outputs(const BuildRequest& request, const Caller& caller);

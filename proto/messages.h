@@ -41,6 +41,12 @@ struct Output {
   std::map<std::string, std::string> attributes;
 };
 
+/// One "--cache-from type=...,key=value" or --cache-to.
+struct CacheOption {
+  std::string type;  ///< registry, inline
+  std::map<std::string, std::string> attributes;
+};
+
 /// POST /kiln/v1/builds
 struct BuildRequest {
   /// What is asked about the Dockerfile: check, outline or targets. Nothing is executed then and
@@ -65,6 +71,8 @@ struct BuildRequest {
   std::vector<std::string> ulimits;          ///< "nofile=1024:2048"
   std::int64_t shm_size_bytes = 0;           ///< 0 is the default of 64 MiB
   std::vector<std::string> allow;            ///< entitlements that this build asks for
+  std::vector<CacheOption> cache_from;       ///< caches of other machines that are asked, in order
+  std::vector<CacheOption> cache_to;         ///< and those that this build adds to
   /// The role of each file descriptor passed beside the request, in order.
   std::vector<std::string> descriptors;
 };

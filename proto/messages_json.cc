@@ -23,6 +23,12 @@ void fields(Visitor& visit, Output& value) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, CacheOption& value) {
+  visit("type", value.type);
+  visit("attributes", value.attributes);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, BuildRequest& value) {
   visit("call", value.call);
   visit("tags", value.tags);
@@ -43,6 +49,8 @@ void fields(Visitor& visit, BuildRequest& value) {
   visit("ulimits", value.ulimits);
   visit("shm_size_bytes", value.shm_size_bytes);
   visit("allow", value.allow);
+  visit("cache_from", value.cache_from);
+  visit("cache_to", value.cache_to);
   visit("descriptors", value.descriptors);
 }
 

@@ -336,6 +336,7 @@ ImageConfig parse_config(std::string_view json_text) {
                                 boolean(entry, "empty_layer")});
     }
   }
+  if (const Json* cache = find(json, kCacheField)) config.cache = dump(*cache);
   return config;
 }
 
@@ -376,6 +377,7 @@ std::string to_json(const ImageConfig& config) {
     for (const HistoryEntry& entry : config.history)
       json["history"].push_back(to_object(entry));
   }
+  if (!config.cache.empty()) json[std::string(kCacheField)] = Json::parse(config.cache);
   return dump(json);
 }
 

@@ -107,7 +107,13 @@ struct ImageConfig {
   ContainerConfig config;
   std::vector<DiffId> diff_ids;  ///< bottom first
   std::vector<HistoryEntry> history;
+  /// The build cache that the image carries, a JSON object (builder/cache/document.h); "" is none.
+  /// An image made from another's configuration must not take it over.
+  std::string cache;
 };
+
+/// The field of a configuration that ImageConfig::cache stands in.
+inline constexpr std::string_view kCacheField = "kiln.cache.v1";
 
 /// True for the media types of a manifest (one image) and of an index (several), OCI's and
 /// Docker's.

@@ -42,6 +42,7 @@ oci::ImageConfig complete_config(oci::ImageConfig config,
                                  std::optional<std::int64_t> epoch) {
   constexpr std::int64_t kSecond = 1'000'000'000;
   config.diff_ids.clear();
+  config.cache.clear();  // of the base image
   for (const store::LayerRow& layer : layers) {
     check(layer.diff_id.has_value(), "a layer with a blob has a diff id");
     config.diff_ids.push_back(*layer.diff_id);

@@ -119,6 +119,13 @@ void declare(CommandLine& line, BuildFlags& flags) {
   line.option("--shm-size", flags.shm_size, "SIZE", "Size of RUN's /dev/shm, such as 64m");
   line.list("--allow", flags.allow, "ENTITLEMENT",
             "Ask for network.host or security.insecure (repeatable)");
+  line.list(
+      "--cache-from", flags.cache_from, "type=TYPE[,...]",
+      "Take steps from a cache that others wrote: type=registry,ref=NAME (or NAME alone; also "
+      "an image with an inline cache; repeatable)");
+  line.list("--cache-to", flags.cache_to, "type=TYPE[,...]",
+            "Add this build's steps to a cache: type=registry,ref=NAME[,mode=max], or "
+            "type=inline, in the image (repeatable)");
   line.list("--secret", flags.secrets, "id=ID[,src=FILE|,env=VARIABLE]",
             "Lend a secret to RUN --mount=type=secret,id=ID (repeatable)");
   line.list("--ssh", flags.ssh, "default|ID[=SOCKET|=KEY[,KEY]]",

@@ -193,6 +193,30 @@ Output parse_output(const std::string& text) {
   return output;
 }
 
+CacheOption parse_cache(std::string_view flag, const std::string& text) {
+  CacheOption option;
+  if (text.empty()) throw UsageError("{}: the value is empty; write type=registry,ref=NAME", flag);
+  if (!text.contains('=')) {
+    require(flag, text, [&] { (void)Reference::parse(text); });
+    option.type = "registry";
+    option.attributes["ref"] = text;
+    return option;
+  }
+  for (const std::string& field : split_csv(flag, text)) {
+    const auto [key, value] = split_pair(field);
+    if (key.empty() || !field.contains('='))
+      throw UsageError("{} \"{}\": \"{}\" is not KEY=VALUE", flag, text, field);
+    if (key == "type") {
+      option.type = value;
+    } else {
+      option.attributes[key] = value;
+    }
+  }
+  if (option.type.empty())
+    throw UsageError("{} \"{}\": type=registry or type=inline is missing", flag, text);
+  return option;
+}
+
 std::int64_t parse_size(std::string_view flag, const std::string& text) {
   std::int64_t number = 0;
   const char* end = text.data() + text.size();
@@ -265,6 +289,10 @@ BuildRequest to_request(const BuildFlags& flags, const Environment& environment)
   request.ulimits = flags.ulimits;
   if (!flags.shm_size.empty()) request.shm_size_bytes = parse_size("--shm-size", flags.shm_size);
   request.allow = flags.allow;
+  for (const std::string& text : flags.cache_from)
+    request.cache_from.push_back(parse_cache("--cache-from", text));
+  for (const std::string& text : flags.cache_to)
+    request.cache_to.push_back(parse_cache("--cache-to", text));
   return request;
 }
 

@@ -28,6 +28,8 @@ struct BuildFlags {
   std::vector<std::string> ulimits;
   std::string shm_size;
   std::vector<std::string> allow;
+  std::vector<std::string> cache_from;
+  std::vector<std::string> cache_to;
   std::vector<std::string> secrets;
   std::vector<std::string> ssh;
   std::string progress = "auto";
@@ -62,6 +64,10 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 /// One value of -o: "type=oci,dest=out.tar" (CSV: a field may be quoted), "PATH" is a local
 /// directory and "-" a tar on stdout. source: docker buildx build --output
 [[nodiscard]] Output parse_output(const std::string& text);
+
+/// One value of --cache-from or --cache-to: "type=registry,ref=NAME", and NAME alone is the same.
+/// What the attributes may be is for the daemon to say. source: docker buildx build --cache-to
+[[nodiscard]] CacheOption parse_cache(std::string_view flag, const std::string& text);
 
 /// "64m", "1g", "65536", powers of 1024 as docker has them.
 [[nodiscard]] std::int64_t parse_size(std::string_view flag, const std::string& text);

@@ -65,6 +65,12 @@ _kiln() {
     --platform) mapfile -t COMPREPLY < <(compgen -W "linux/amd64 linux/arm64 linux/arm/v7" -- "$cur"); return ;;
     --allow) mapfile -t COMPREPLY < <(compgen -W "network.host security.insecure" -- "$cur"); return ;;
     --ssh) mapfile -t COMPREPLY < <(compgen -W "default" -- "$cur"); return ;;
+    --cache-from | --cache-to)
+      local caches="type=registry,ref="
+      [[ $prev == --cache-to ]] && caches+=" type=inline"
+      mapfile -t COMPREPLY < <(compgen -W "$caches" -- "$cur")
+      compopt -o nospace 2>/dev/null
+      return ;;
     --secret)
       mapfile -t COMPREPLY < <(compgen -W "id=" -- "$cur")
       compopt -o nospace 2>/dev/null

@@ -23,6 +23,8 @@ LAYERS = {
                     "builder/layer", "builder/store", "builder/os", "registry-client", "proto"],
     "builder/image": ["builder/graph", "builder/layer", "builder/store", "builder/os",
                       "registry-client", "proto"],
+    "builder/cache": ["builder/ops", "builder/solver", "builder/layer", "builder/store", "builder/os",
+                      "registry-client", "proto"],
     "builder": ["builder/", "registry-client", "proto"],  # the facade: builder/build.{h,cc}
     "daemon": ["builder", "builder/os", "proto"],  # of builder only build.h and services.h
     "cli": ["proto"],

@@ -155,7 +155,7 @@ TEST(BuildFlags, SourceDateEpochComesFromTheEnvironmentUnlessGiven) {
 TEST(BuildFlags, MistakesNameTheFlagAndTheValue) {
   EXPECT_EQ(misuse({"."}), "accepted");
   EXPECT_THAT(misuse({}), HasSubstr("CONTEXT is required"));
-  EXPECT_EQ(misuse({"--cache-from=x", "."}), "unknown flag --cache-from; see 'kiln build --help'");
+  EXPECT_EQ(misuse({"--sbom=x", "."}), "unknown flag --sbom; see 'kiln build --help'");
   EXPECT_THAT(misuse({"a", "b"}), HasSubstr("too many arguments: \"b\""));
   EXPECT_THAT(misuse({"-t", "UPPER", "."}), HasSubstr("--tag \"UPPER\": "));
   EXPECT_THAT(misuse({"--platform", "a/b/c/d", "."}), HasSubstr("--platform \"a/b/c/d\": "));
@@ -244,6 +244,22 @@ TEST(BuildFlags, NamedContextsArePairsOfANameAndAValue) {
   EXPECT_EQ(request.named_contexts.size(), 2U);
   EXPECT_EQ(request.named_contexts.at("a"), "last");
   EXPECT_EQ(request.named_contexts.at("alpine:3::linux/arm64"), "docker-image://b=c");
+}
+
+TEST(BuildFlags, ACacheIsAReferenceOrAList) {
+  const BuildRequest asked =
+      request({"--cache-from", "me/app:cache", "--cache-from", "type=local,src=a b", "--cache-to",
+               "type=registry,ref=me/app:cache,mode=max", "."});
+  ASSERT_EQ(asked.cache_from.size(), 2U);
+  EXPECT_EQ(asked.cache_from[0].type, "registry");
+  EXPECT_THAT(asked.cache_from[0].attributes, ElementsAre(Pair("ref", "me/app:cache")));
+  EXPECT_EQ(asked.cache_from[1].type, "local");
+  EXPECT_THAT(asked.cache_from[1].attributes, ElementsAre(Pair("src", "a b")));
+  ASSERT_EQ(asked.cache_to.size(), 1U);
+  EXPECT_EQ(asked.cache_to[0].attributes.at("mode"), "max");
+  EXPECT_THAT(misuse({"--cache-to", "ref=a", "."}), HasSubstr("type="));
+  EXPECT_THAT(misuse({"--cache-from", "UPPER", "."}), HasSubstr("--cache-from"));
+  EXPECT_THAT(misuse({"--cache-to", "type=registry,ref", "."}), HasSubstr("\"ref\""));
 }
 
 }  // namespace

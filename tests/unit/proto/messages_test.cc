@@ -143,6 +143,8 @@ BuildRequest full_request() {
   request.ulimits = {"nofile=1024"};
   request.shm_size_bytes = 1LL << 40U;
   request.allow = {"network.host"};
+  request.cache_from = {{"registry", {{"ref", "r"}}}};
+  request.cache_to = {{"inline", {}}};
   request.descriptors = {"context", "secret:id"};
   return request;
 }
