@@ -8,6 +8,7 @@
 
 #include "builder/base_layers.h"
 #include "builder/cache/collect.h"
+#include "builder/cache/layout_place.h"
 #include "builder/cache/publish.h"
 #include "builder/cache/read.h"
 #include "builder/cache/registry_place.h"
@@ -15,6 +16,7 @@
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
 #include "builder/step.h"
+#include "proto/cache_role.h"
 
 namespace kiln {
 
@@ -82,6 +84,7 @@ std::vector<std::string> keys_of(const SolvedPlatform& platform, bool all_steps)
 /// What is read of the caches.
 struct RemoteCache::Reading {
   std::vector<std::shared_ptr<cache::Place>> places;
+  std::vector<std::string> missing;  ///< directories that are not there
   cache::Catalog catalog;
   std::shared_ptr<os::Event> done;  ///< set once it has been read; nullptr: nobody asked
   bool given_up = false;
@@ -136,29 +139,57 @@ RemoteCache::RemoteCache(const BuildRequest& request,
                          solver::StepCounter& steps,
                          Services::Parts& parts)
     : caller_(caller), steps_(steps), parts_(parts), reading_(std::make_shared<Reading>()) {
-  for (const CacheOption& option : request.cache_from) {
-    const cache::ImportOption from = cache::parse_import(option);
-    reading_->places.push_back(
-        cache::open_registry(from.name, caller.credentials, tools_of(parts, {})));
+  for (std::size_t i = 0; i < request.cache_from.size(); ++i) {
+    const cache::ImportOption from = cache::parse_import(request.cache_from[i]);
+    if (auto place = open_import(from, i)) {
+      reading_->places.push_back(std::move(place));
+    } else {
+      reading_->missing.push_back(from.name);
+    }
   }
-  for (const CacheOption& option : request.cache_to) {
-    cache::ExportOption to = cache::parse_export(option);
+  for (std::size_t i = 0; i < request.cache_to.size(); ++i) {
+    cache::ExportOption to = cache::parse_export(request.cache_to[i]);
     if (to.where == cache::Where::inline_) {
       in_image_ = true;
       continue;
     }
-    // A name that cannot be one is refused before anything runs.
-    if (Reference::parse(to.name).digest)
-      throw Error(Errc::invalid_input, "--cache-to {}: a cache that is written needs a tag",
-                  to.name);
-    (void)cache::open_registry(to.name, caller.credentials, tools_of(parts, {}));
-    exports_.push_back(std::move(to));
+    auto place = open_export(to, i);
+    exports_.push_back({std::move(to), std::move(place)});
   }
   const auto argument = request.build_args.find("BUILDKIT_INLINE_CACHE");
   if (argument != request.build_args.end() && argument->second == "1") in_image_ = true;
 }
 
 RemoteCache::~RemoteCache() = default;
+
+/// nullptr: the client has no such directory.
+std::shared_ptr<cache::Place> RemoteCache::open_import(const cache::ImportOption& option,
+                                                       std::size_t index) {
+  if (option.where == cache::Where::registry)
+    return cache::open_registry(option.name, caller_.credentials, tools_of(parts_, {}));
+  const auto passed = caller_.descriptors.find(fmt::format("{}{}", role::kCacheFrom, index));
+  if (passed == caller_.descriptors.end()) return nullptr;
+  return cache::open_layout({std::move(passed->second), caller_.peer, option.name, option.tag,
+                             parts_.store, parts_.layers, parts_.pool, caller_.credentials});
+}
+
+/// What is wrong with a name is said before anything runs.
+std::shared_ptr<cache::Place> RemoteCache::open_export(const cache::ExportOption& option,
+                                                       std::size_t index) {
+  if (option.where == cache::Where::registry) {
+    if (Reference::parse(option.name).digest)
+      throw Error(Errc::invalid_input, "--cache-to {}: a cache that is written needs a tag",
+                  option.name);
+    (void)cache::open_registry(option.name, caller_.credentials, tools_of(parts_, {}));
+    return nullptr;
+  }
+  const auto passed = caller_.descriptors.find(fmt::format("{}{}", role::kCacheTo, index));
+  if (passed == caller_.descriptors.end())
+    throw Error(Errc::invalid_input, "--cache-to type=local,dest={}: the directory was not passed",
+                option.name);
+  return cache::open_layout({std::move(passed->second), caller_.peer, option.name, option.tag,
+                             parts_.store, parts_.layers, parts_.pool, caller_.credentials});
+}
 
 void RemoteCache::warn(std::string text) {
   Warning warning;
@@ -168,7 +199,7 @@ void RemoteCache::warn(std::string text) {
 
 std::shared_ptr<solver::RemoteRecords> RemoteCache::records_for(
     std::shared_ptr<const graph::Graph> graph) {
-  if (reading_->places.empty() || reading_->given_up) return nullptr;
+  if ((reading_->places.empty() && reading_->missing.empty()) || reading_->given_up) return nullptr;
   return std::make_shared<Records>(*this, std::move(graph));
 }
 
@@ -179,6 +210,8 @@ asio::awaitable<void> RemoteCache::load() {
   }
   const auto done = reading_->done =
       std::make_shared<os::Event>(co_await asio::this_coro::executor);
+  for (const std::string& directory : reading_->missing)
+    warn(fmt::format("cache {}: there is none yet; building without it", directory));
   try {
     std::vector<asio::awaitable<void>> tasks;
     for (const auto& place : reading_->places)
@@ -265,22 +298,23 @@ asio::awaitable<void> RemoteCache::export_all(std::vector<SolvedPlatform> platfo
   std::vector<Reference> places;
   for (const std::string& name : pushed)
     places.push_back(Reference::parse(name));
-  for (const cache::ExportOption& option : exports_)
-    co_await export_one(option, platforms, places);
+  for (const Export& target : exports_)
+    co_await export_one(target, platforms, places);
 }
 
-asio::awaitable<void> RemoteCache::export_one(cache::ExportOption option,
+asio::awaitable<void> RemoteCache::export_one(Export target,
                                               std::vector<SolvedPlatform> platforms,
                                               std::vector<Reference> pushed) {
-  const auto place =
-      cache::open_registry(option.name, caller_.credentials, tools_of(parts_, std::move(pushed)));
+  const auto place = target.place ? target.place
+                                  : cache::open_registry(target.option.name, caller_.credentials,
+                                                         tools_of(parts_, std::move(pushed)));
   const std::string what = "exporting cache to " + place->name();
   const auto step = std::make_shared<Step>(caller_.events, steps_, what);
   try {
-    co_await write_records(*place, option.all_steps, std::move(platforms), step);
+    co_await write_records(*place, target.option.all_steps, std::move(platforms), step);
   } catch (Error& error) {
     error.add_context(what);
-    if (!option.ignore_error) throw;
+    if (!target.option.ignore_error) throw;
     warn(error.what());
   }
   step->done();
@@ -290,6 +324,7 @@ asio::awaitable<void> RemoteCache::write_records(cache::Place& place,
                                                  bool all_steps,
                                                  std::vector<SolvedPlatform> platforms,
                                                  solver::Listener step) {
+  co_await place.begin_writing();
   cache::Contents contents = co_await cache::read_cache(place, parts_.pool);
   if (contents.kind == cache::Kind::image)
     throw Error(Errc::invalid_input,

@@ -59,23 +59,29 @@ class RemoteCache {
 
  private:
   struct Reading;
+  struct Export {
+    cache::ExportOption option;
+    std::shared_ptr<cache::Place> place;  ///< nullptr: in a registry, opened when it is written
+  };
   class Records;
 
   boost::asio::awaitable<void> load();
   boost::asio::awaitable<void> load_one(std::shared_ptr<cache::Place> place);
-  boost::asio::awaitable<void> export_one(cache::ExportOption option,
+  boost::asio::awaitable<void> export_one(Export target,
                                           std::vector<SolvedPlatform> platforms,
                                           std::vector<Reference> pushed);
   boost::asio::awaitable<void> write_records(cache::Place& place,
                                              bool all_steps,
                                              std::vector<SolvedPlatform> platforms,
                                              solver::Listener step);
+  std::shared_ptr<cache::Place> open_import(const cache::ImportOption& option, std::size_t index);
+  std::shared_ptr<cache::Place> open_export(const cache::ExportOption& option, std::size_t index);
   void warn(std::string text);
 
   Caller& caller_;
   solver::StepCounter& steps_;
   Services::Parts& parts_;
-  std::vector<cache::ExportOption> exports_;
+  std::vector<Export> exports_;
   bool in_image_ = false;
   std::shared_ptr<Reading> reading_;  ///< shared with records that outlive the build
 };

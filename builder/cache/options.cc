@@ -53,12 +53,13 @@ class Attributes {
 
 Where to_where(const Attributes& attributes, const std::string& type) {
   if (type == "registry") return Where::registry;
+  if (type == "local") return Where::local;
   if (type == "inline") return Where::inline_;
-  for (const std::string_view service : {"gha", "s3", "azblob", "local"}) {
+  for (const std::string_view service : {"gha", "s3", "azblob"}) {
     if (type == service)
       attributes.fail("not supported; use type=registry (ghcr.io and every cloud's registry do)");
   }
-  attributes.fail("not one of registry, inline");
+  attributes.fail("not one of registry, inline, local");
 }
 
 std::string take_reference(Attributes& attributes) {
@@ -69,6 +70,11 @@ std::string take_reference(Attributes& attributes) {
     attributes.fail("ref={}", error.what());
   }
   return reference;
+}
+
+std::string take_tag(Attributes& attributes) {
+  const std::string tag = attributes.take("tag");
+  return tag.empty() ? "latest" : tag;
 }
 
 /// Attributes of BuildKit's whose only value here is what is done anyway.
@@ -90,11 +96,21 @@ void take_given(Attributes& attributes) {
 ImportOption parse_import(const CacheOption& option) {
   Attributes attributes("--cache-from", option);
   ImportOption result;
-  if (to_where(attributes, option.type) == Where::inline_)
-    attributes.fail("an image's cache is read by type=registry,ref=IMAGE");
-  result.name = take_reference(attributes);
-  if (attributes.take_bool("registry.insecure", false))
-    attributes.fail("registry.insecure=true: say it in the daemon's configuration (kilnd.toml)");
+  result.where = to_where(attributes, option.type);
+  switch (result.where) {
+    case Where::registry:
+      result.name = take_reference(attributes);
+      if (attributes.take_bool("registry.insecure", false))
+        attributes.fail(
+            "registry.insecure=true: say it in the daemon's configuration (kilnd.toml)");
+      break;
+    case Where::local:
+      result.name = attributes.need("src");
+      result.tag = take_tag(attributes);
+      break;
+    case Where::inline_:
+      attributes.fail("an image's cache is read by type=registry,ref=IMAGE");
+  }
   attributes.end();
   return result;
 }
@@ -104,6 +120,10 @@ ExportOption parse_export(const CacheOption& option) {
   ExportOption result;
   result.where = to_where(attributes, option.type);
   if (result.where == Where::registry) result.name = take_reference(attributes);
+  if (result.where == Where::local) {
+    result.name = attributes.need("dest");
+    result.tag = take_tag(attributes);
+  }
   const std::string mode = attributes.take("mode");
   if (!mode.empty() && mode != "min" && mode != "max")
     attributes.fail("mode={}: not one of min, max", mode);

@@ -7,15 +7,18 @@
 
 namespace kiln::cache {
 
-enum class Where { registry, inline_ };
+enum class Where { registry, inline_, local };
 
 struct ImportOption {
-  std::string name;  ///< the reference
+  Where where = Where::registry;
+  std::string name;            ///< the reference, or the directory as the user typed it
+  std::string tag = "latest";  ///< of a directory
 };
 
 struct ExportOption {
   Where where = Where::registry;
-  std::string name;           ///< the reference; "" of an inline cache
+  std::string name;
+  std::string tag = "latest";
   bool all_steps = false;     ///< mode=max
   bool ignore_error = false;  ///< a failure is a warning
 };

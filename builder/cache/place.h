@@ -40,6 +40,9 @@ class Place {
 
   // Writing.
 
+  /// Keeps other writers out where they must be, for as long as the place lives.
+  virtual boost::asio::awaitable<void> begin_writing() { co_return; }
+
   /// The shards that there are, by their tags; nullopt where a registry lists none.
   virtual boost::asio::awaitable<std::optional<std::set<std::string>>> shard_tags() = 0;
   /// The shard of a tag; nullopt when it has gone.

@@ -122,10 +122,10 @@ void declare(CommandLine& line, BuildFlags& flags) {
   line.list(
       "--cache-from", flags.cache_from, "type=TYPE[,...]",
       "Take steps from a cache that others wrote: type=registry,ref=NAME (or NAME alone; also "
-      "an image with an inline cache; repeatable)");
+      "an image with an inline cache) or type=local,src=DIRECTORY (repeatable)");
   line.list("--cache-to", flags.cache_to, "type=TYPE[,...]",
-            "Add this build's steps to a cache: type=registry,ref=NAME[,mode=max], or "
-            "type=inline, in the image (repeatable)");
+            "Add this build's steps to a cache: type=registry,ref=NAME[,mode=max], type=inline (in "
+            "the image) or type=local,dest=DIRECTORY (repeatable)");
   line.list("--secret", flags.secrets, "id=ID[,src=FILE|,env=VARIABLE]",
             "Lend a secret to RUN --mount=type=secret,id=ID (repeatable)");
   line.list("--ssh", flags.ssh, "default|ID[=SOCKET|=KEY[,KEY]]",

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "cli/errors.h"
+#include "proto/cache_role.h"
 
 namespace kiln::cli {
 
@@ -185,6 +186,27 @@ class Passing {
     }
   }
 
+  /// Directories of caches; one to read from that does not exist is a cache that has nothing yet.
+  void caches() {
+    for (std::size_t i = 0; i < request_.cache_from.size(); ++i) {
+      const CacheOption& option = request_.cache_from[i];
+      const auto src = option.attributes.find("src");
+      if (option.type != "local" || src == option.attributes.end()) continue;
+      Fd fd(::open(src->second.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (!fd && errno == ENOENT) continue;
+      if (!fd)
+        throw system_error(errno, fmt::format("--cache-from type=local,src={}", src->second));
+      input(fmt::format("{}{}", role::kCacheFrom, i), std::move(fd));
+    }
+    for (std::size_t i = 0; i < request_.cache_to.size(); ++i) {
+      const CacheOption& option = request_.cache_to[i];
+      const auto dest = option.attributes.find("dest");
+      if (option.type != "local" || dest == option.attributes.end()) continue;
+      files_.outputs.push_back(OutputFile::directory(dest->second));
+      pass(fmt::format("{}{}", role::kCacheTo, i), files_.outputs.back().descriptor());
+    }
+  }
+
   void outputs() {
     for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
       const Output& output = request_.outputs[i];
@@ -226,6 +248,7 @@ BuildFiles open_build_files(BuildRequest& request, const std::string& file) {
   passing.sources(file);
   passing.named_contexts();
   passing.outputs();
+  passing.caches();
   return files;
 }
 

@@ -213,7 +213,7 @@ CacheOption parse_cache(std::string_view flag, const std::string& text) {
     }
   }
   if (option.type.empty())
-    throw UsageError("{} \"{}\": type=registry or type=inline is missing", flag, text);
+    throw UsageError("{} \"{}\": type=registry, inline or local is missing", flag, text);
   return option;
 }
 

@@ -66,8 +66,8 @@ _kiln() {
     --allow) mapfile -t COMPREPLY < <(compgen -W "network.host security.insecure" -- "$cur"); return ;;
     --ssh) mapfile -t COMPREPLY < <(compgen -W "default" -- "$cur"); return ;;
     --cache-from | --cache-to)
-      local caches="type=registry,ref="
-      [[ $prev == --cache-to ]] && caches+=" type=inline"
+      local caches="type=registry,ref= type=local,src="
+      [[ $prev == --cache-to ]] && caches="type=registry,ref= type=inline type=local,dest="
       mapfile -t COMPREPLY < <(compgen -W "$caches" -- "$cur")
       compopt -o nospace 2>/dev/null
       return ;;

@@ -1,5 +1,6 @@
 """Caches of other machines: --cache-to on one daemon, --cache-from on another, and nothing between but a registry."""
 import json
+import shutil
 import subprocess
 import threading
 import urllib.request
@@ -295,6 +296,72 @@ class InlineCacheTest(RemoteCacheCase):
         repository = name.split("/", 1)[1]
         with urllib.request.urlopen(f"http://{self.registry.host}/v2/{repository}/blobs/{manifest['config']['digest']}") as answer:
             self.assertNotIn("kiln.cache.v1", json.load(answer))
+
+
+class LocalCacheTest(RemoteCacheCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.directory / "cache"
+
+    def to_folder(self, daemon, context=None, mode="max", **options):
+        return self.build(daemon, context or self.files, f"--cache-to=type=local,dest={self.folder},mode={mode}", **options)
+
+    def from_folder(self, daemon, *flags, context=None, **options):
+        return self.build(daemon, context or self.files, f"--cache-from=type=local,src={self.folder}", *flags, **options)
+
+    def test_a_second_machine_executes_nothing(self):
+        first, second = self.two()
+        self.to_folder(first)
+        out = self.directory / "out"
+        self.assertEqual(ran(self.from_folder(second, "-o", out)), [])
+        self.assertEqual((out / "app/made").read_text(), "one\n")
+
+    def test_exports_add_to_what_is_there_also_at_once(self):
+        daemons = self.two()
+        contexts = [self.context({"Dockerfile": f"FROM busybox\nRUN echo {i} > /{i}\n"}, f"context{i}") for i in range(2)]
+        threads = [threading.Thread(target=self.to_folder, args=(daemon, context)) for daemon, context in zip(daemons, contexts)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        third = self.daemon("third")
+        for context in contexts:
+            self.assertEqual(ran(self.from_folder(third, context=context)), [])
+        self.assertEqual([path.name for path in self.folder.rglob(".kiln-*")], [])
+
+    def test_it_is_a_layout_that_other_tools_list(self):
+        self.to_folder(self.daemon())
+        listed = subprocess.run(["umoci", "ls", "--layout", str(self.folder)], capture_output=True, check=True).stdout
+        self.assertEqual(listed.split(), [b"latest"])
+        subprocess.run(["skopeo", "inspect", "--raw", f"oci:{self.folder}:latest"], capture_output=True, check=True)
+
+    def test_files_are_the_clients(self):
+        daemon = self.daemon()
+        daemon.socket.chmod(0o666)
+        daemon.directory.chmod(0o777)
+        self.folder.mkdir()
+        shutil.chown(self.folder, 1234, 1234)
+        self.to_folder(daemon, user=1234)
+        self.assertEqual({path.lstat().st_uid for path in self.folder.rglob("*")}, {1234})
+        closed = self.folder / "index.json"
+        shutil.chown(closed, 0, 0)
+        closed.chmod(0o600)
+        second = self.daemon("second")
+        second.socket.chmod(0o666)
+        second.directory.chmod(0o777)
+        self.assertIn("building without it", self.from_folder(second, user=1234).err)
+
+    def test_a_directory_that_is_missing_or_damaged_is_done_without(self):
+        first = self.daemon("first")
+        self.assertIn("there is none yet", self.from_folder(first).err)
+        self.to_folder(first)
+        for blob in (self.folder / "blobs/sha256").iterdir():
+            if not blob.read_bytes().startswith(b"{"):
+                blob.write_bytes(b"x" * blob.stat().st_size)
+        second = self.daemon("second")
+        self.assertEqual(len(ran(self.from_folder(second, "-o", self.directory / "out"))), 7)
+        (self.folder / "index.json").write_text("{")
+        self.assertIn("building without it", self.from_folder(self.daemon("third")).err)
 
 
 if __name__ == "__main__":

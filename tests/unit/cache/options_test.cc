@@ -48,13 +48,15 @@ TEST(ParseExport, NamesWhatItRefuses) {
               HasSubstr("ignore-error=1"));
   EXPECT_THAT(refused({"registry", {{"ref", "a"}, {"dest", "b"}}}), HasSubstr("\"dest\""));
   EXPECT_THAT(refused({"inline", {{"mode", "max"}}}), HasSubstr("mode=max"));
-  EXPECT_THAT(refused({"local", {{"dest", "d"}}}), HasSubstr("type=local"));
+  EXPECT_THAT(refused({"local", {}}), HasSubstr("dest="));
 }
 
 TEST(ParseImport, NamesWhatItRefuses) {
   EXPECT_EQ(parse_import({"registry", {{"ref", "a"}}}).name, "a");
+  EXPECT_EQ(parse_import({"local", {{"src", "d"}, {"tag", "t"}}}).tag, "t");
   EXPECT_THROW((void)parse_import({"inline", {}}), Error);
   EXPECT_THROW((void)parse_import({"registry", {{"ref", "a"}, {"mode", "max"}}}), Error);
+  EXPECT_THROW((void)parse_import({"local", {}}), Error);
 }
 
 }  // namespace
