@@ -14,7 +14,7 @@ namespace asio = boost::asio;
 namespace {
 
 /// So often is the index written in one export, however busy others are: the tags have it all.
-constexpr int kMaxRounds = 12;
+constexpr int kMaxRounds = 8;
 
 class Publisher {
  public:
@@ -34,6 +34,7 @@ class Publisher {
       if (wanted == listed_ || wanted.empty()) break;
       co_await write_index(wanted);
     }
+    if (refused_) throw Error(*refused_);
     co_await remove_replaced();
   }
 
@@ -123,11 +124,14 @@ class Publisher {
   }
 
   asio::awaitable<void> write_index(std::set<Shard> shards) {
+    refused_.reset();
     try {
       co_await place_.put_root(to_index(shards));
     } catch (const Error& error) {
-      // A shard was merged and removed by somebody else meanwhile: the next round sees it.
       if (error.code() == Errc::unavailable || error.code() == Errc::denied) throw;
+      // A shard was merged and removed by somebody else meanwhile: the next round sees it. If not,
+      // the last one tells.
+      refused_ = error;
     }
   }
 
@@ -148,6 +152,7 @@ class Publisher {
   std::set<Shard> listed_;
   std::set<Shard> own_;
   std::optional<std::set<std::string>> tags_;
+  std::optional<Error> refused_;  ///< why the index was not taken the last time
 };
 
 }  // namespace

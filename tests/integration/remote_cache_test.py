@@ -261,6 +261,13 @@ class FaultsTest(RemoteCacheCase):
         self.assertEqual(second.kiln("login", "-u", "me", "--password-stdin", closed.host, stdin=b"word").code, 0)
         self.assertEqual(ran(self.take(second, ref=ref)), [])
 
+    def test_an_index_that_the_registry_refuses_fails_the_export(self):
+        proxy = self.proxied(lambda request: Fault(status=400, body=b"no indexes here")
+                             if request.method == "PUT" and request.target.endswith("/manifests/cache") else None)
+        daemon = self.daemon(registries=[proxy.host])
+        result = self.export(daemon, ref=self.ref.replace(self.registry.host, proxy.host), code=1)
+        self.assertIn("no indexes here", result.err)
+
     def test_an_image_is_never_overwritten_by_a_cache(self):
         daemon = self.daemon()
         name = f"{self.registry.host}/app{self.number}:1"
