@@ -165,7 +165,7 @@ json process(const RunSpec& spec, const BundlePlaces& places, const BundleOption
   groups.insert(groups.end(), places.user.groups.begin(), places.user.groups.end());
   if (!has_variable(env, "PATH=")) env.emplace_back(kDefaultPath);
   if (!has_variable(env, "HOME=")) env.push_back("HOME=" + places.user.home);
-  return {
+  json result = {
       {"terminal", false},
       {"user", {{"uid", places.user.uid}, {"gid", places.user.gid}, {"additionalGids", groups}}},
       {"args", spec.args},
@@ -175,6 +175,13 @@ json process(const RunSpec& spec, const BundlePlaces& places, const BundleOption
       {"rlimits", rlimits(spec.ulimits)},
       {"noNewPrivileges", false},
       {"oomScoreAdj", options.oom_score_adj}};
+  if (spec.attachment && spec.attachment->terminal) {
+    result["terminal"] = true;
+    if (spec.attachment->columns > 0 && spec.attachment->rows > 0)
+      result["consoleSize"] = {{"width", spec.attachment->columns},
+                               {"height", spec.attachment->rows}};
+  }
+  return result;
 }
 
 json namespaces(const NetworkPlace& network) {

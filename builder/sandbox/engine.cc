@@ -26,6 +26,17 @@ std::vector<std::string> Engine::run_command_line(const std::filesystem::path& b
           "json",  "run",    "--bundle", bundle,  id};
 }
 
+std::vector<std::string> Engine::detached_command_line(
+    const std::filesystem::path& bundle,
+    const std::filesystem::path& log,
+    const std::string& id,
+    const std::string& console,
+    const std::filesystem::path& pid_file) const {
+  return {program, "--root",     state,      "--log", log,        "--log-format",
+          "json",  "run",        "--bundle", bundle,  "--detach", "--console-socket",
+          console, "--pid-file", pid_file,   id};
+}
+
 os::Fd seal_program(const std::filesystem::path& program) {
   std::error_code error;
   if (std::filesystem::exists("/sys/fs/selinux/enforce", error)) return {};

@@ -22,6 +22,15 @@ struct Engine {
   [[nodiscard]] std::vector<std::string> run_command_line(const std::filesystem::path& bundle,
                                                           const std::filesystem::path& log,
                                                           const std::string& id) const;
+  /// The same with a terminal, which is handed over at the socket `console`: the runtime leaves
+  /// when the container runs, and writes its process id to `pid_file` (runc with a console socket
+  /// does nothing else).
+  [[nodiscard]] std::vector<std::string> detached_command_line(
+      const std::filesystem::path& bundle,
+      const std::filesystem::path& log,
+      const std::string& id,
+      const std::string& console,
+      const std::filesystem::path& pid_file) const;
 };
 
 /// A sealed copy of a program in memory. A runtime run from it need not protect its file from the

@@ -224,7 +224,8 @@ class Runtime::Impl {
     if (cancellation.cancelled() != asio::cancellation_type::none)
       throw boost::system::system_error(asio::error::operation_aborted);
 
-    os::ExitStatus status = co_await execute(*step, config_.supervisor, output);
+    os::ExitStatus status =
+        co_await execute(*step, config_.supervisor, spec.attachment.get(), output);
     std::string log;
     co_await shielded(os::offload(pool_, [&] {
       if (!status.ok()) log = step->log();

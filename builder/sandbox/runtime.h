@@ -61,7 +61,7 @@ class Runtime {
 /// The "supervise" verb of the daemon's executable, run between the daemon and the runtime: a small
 /// single-threaded process that runs the runtime, and when the daemon dies or it gets SIGTERM kills
 /// the step's cgroup and whatever it started. Returns the exit code to end with. `argv` is main's:
-/// PROGRAM supervise --cgroup DIR -- RUNTIME ARGUMENT...
+/// PROGRAM supervise --cgroup DIR [--pid-file FILE] -- RUNTIME ARGUMENT...
 int supervise(int argc, char** argv);
 
 }  // namespace kiln::sandbox

@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "builder/os/fd.h"
 #include "builder/os/secret.h"
 
 namespace kiln::sandbox {
@@ -40,6 +41,17 @@ struct SecretVariable {
   std::shared_ptr<const os::Secret> value;
 };
 
+/// What a command of a client's has instead of /dev/null and pipes of ours: three pipes of the
+/// client's, or a terminal that is handed to it.
+struct Attachment {
+  os::Fd in;
+  os::Fd out;
+  os::Fd err;
+  os::Fd terminal;  ///< a connected socket, which gets the master (console.h); then no pipes
+  std::uint16_t columns = 0;
+  std::uint16_t rows = 0;
+};
+
 struct Ulimit {
   std::string name;  ///< "nofile"
   std::uint64_t soft = 0;
@@ -60,6 +72,8 @@ struct RunSpec {
   std::vector<Mount> mounts;
   std::vector<Ulimit> ulimits;
   std::int64_t shm_size_bytes = 64LL * 1024 * 1024;
+  std::shared_ptr<const Attachment>
+      attachment{};  ///< nullptr: nothing on stdin, output is streamed
 };
 
 }  // namespace kiln::sandbox

@@ -53,7 +53,9 @@ Step::Step(const StepHost& host,
     if (host.device_filter && !spec.insecure) host.device_filter->attach(cgroup_.directory());
     mount_points_ = std::make_unique<MountPoints>(spec.rootfs);
     make_mount_points(*mount_points_, spec);
+    if (spec.attachment && spec.attachment->terminal) console_.emplace(bundle_);
   } catch (...) {
+    console_.reset();
     memory_ = os::Mount();
     os::remove_tree(bundle_);
     throw;
@@ -69,7 +71,19 @@ Step::~Step() {
 }
 
 std::vector<std::string> Step::command_line() const {
-  return host_.engine.run_command_line(bundle_, bundle_ / "log", id_);
+  std::vector<std::string> words = {"--cgroup", cgroup()};
+  std::vector<std::string> runtime;
+  if (console_) {
+    const std::filesystem::path pid_file = bundle_ / "pid";
+    words.insert(words.end(), {"--pid-file", pid_file});
+    runtime = host_.engine.detached_command_line(bundle_, bundle_ / "log", id_, console_->address(),
+                                                 pid_file);
+  } else {
+    runtime = host_.engine.run_command_line(bundle_, bundle_ / "log", id_);
+  }
+  words.emplace_back("--");
+  words.insert(words.end(), runtime.begin(), runtime.end());
+  return words;
 }
 
 std::string Step::log() const {
@@ -82,6 +96,7 @@ void Step::close() {
   cgroup_.close();
   if (const auto points = std::exchange(mount_points_, nullptr)) points->remove();
   if (bundle_.empty()) return;
+  console_.reset();  // its descriptor is in what is unmounted next
   memory_ = os::Mount();
   os::remove_tree(std::exchange(bundle_, {}));
   os::remove_tree(host_.engine.state / id_);  // what a killed runtime left

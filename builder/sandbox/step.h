@@ -9,6 +9,7 @@
 #include "builder/os/mount.h"
 #include "builder/sandbox/bundle.h"
 #include "builder/sandbox/cgroup.h"
+#include "builder/sandbox/console.h"
 #include "builder/sandbox/device_filter.h"
 #include "builder/sandbox/engine.h"
 #include "builder/sandbox/mount_points.h"
@@ -39,7 +40,10 @@ class Step {
   Step(const Step&) = delete;
   Step& operator=(const Step&) = delete;
 
+  /// What the supervisor is called with: its own flags, "--", the runtime and its arguments.
   [[nodiscard]] std::vector<std::string> command_line() const;
+  /// Where its terminal is handed over; nullptr when it has none.
+  [[nodiscard]] const ConsoleSocket* console() const { return console_ ? &*console_ : nullptr; }
   /// A descriptor of the program to execute, -1 for the one of the command line.
   [[nodiscard]] int program_fd() const { return host_.program_image.get(); }
   [[nodiscard]] const std::filesystem::path& cgroup() const { return cgroup_.directory(); }
@@ -57,6 +61,7 @@ class Step {
   os::Mount memory_;  ///< at bundle_, for a step with secrets
   Cgroup cgroup_;
   std::unique_ptr<MountPoints> mount_points_;
+  std::optional<ConsoleSocket> console_;
 };
 
 }  // namespace kiln::sandbox

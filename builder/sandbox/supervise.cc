@@ -15,6 +15,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -51,7 +52,8 @@ void kill_children() {
 
 class Supervisor {
  public:
-  Supervisor(std::string cgroup, char** argv) : cgroup_(std::move(cgroup)), argv_(argv) {}
+  Supervisor(std::string cgroup, std::string pid_file, char** argv)
+      : cgroup_(std::move(cgroup)), pid_file_(std::move(pid_file)), argv_(argv) {}
 
   int run() {
     if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) throw system_error(errno, "subreaper");
@@ -102,15 +104,29 @@ class Supervisor {
     return asked;
   }
 
-  /// True when the runtime ended.
+  /// True when the runtime ended, or the container that it left behind.
   bool reap() {
     int status = 0;
     for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;) {
-      if (pid != runtime_) continue;
-      finished_ = true;
-      code_ = exit_code(status);
+      if (pid == runtime_) {
+        container_ = status == 0 && !pid_file_.empty() ? read_pid() : pid;
+      }
+      ended_[pid] = status;  // the container may end before we know which one it is
     }
-    return finished_;
+    const auto end = container_ > 0 ? ended_.find(container_) : ended_.end();
+    if (end == ended_.end()) return false;
+    finished_ = true;
+    code_ = exit_code(end->second);
+    return true;
+  }
+
+  [[nodiscard]] pid_t read_pid() const {
+    const std::string text = os::read_file(pid_file_, 64);
+    pid_t pid = 0;
+    const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), pid);
+    if (error != std::errc() || pid <= 0)
+      throw Error(Errc::unavailable, "{}: the runtime wrote no process id", pid_file_);
+    return pid;
   }
 
   /// The runtime may be anywhere in setting the container up: its children are in the cgroup
@@ -127,9 +143,12 @@ class Supervisor {
   }
 
   std::string cgroup_;
+  std::string pid_file_;
   char** argv_;
   os::Fd signals_;
   pid_t runtime_ = -1;
+  pid_t container_ = -1;        ///< whose end is ours, once it is known
+  std::map<pid_t, int> ended_;  ///< children by their numbers, with how they ended
   bool finished_ = false;
   int code_ = kFailed;
 };
@@ -137,13 +156,21 @@ class Supervisor {
 }  // namespace
 
 int supervise(int argc, char** argv) {
-  // PROGRAM supervise --cgroup DIR -- RUNTIME ARGUMENT...
-  if (argc < 6 || std::string_view(argv[2]) != "--cgroup" || std::string_view(argv[4]) != "--") {
-    std::fprintf(stderr, "usage: %s supervise --cgroup DIR -- COMMAND...\n", argv[0]);
+  std::string cgroup;
+  std::string pid_file;
+  int next = 2;
+  for (; next + 1 < argc && std::string_view(argv[next]) != "--"; next += 2) {
+    const std::string_view flag = argv[next];
+    if (flag == "--cgroup") cgroup = argv[next + 1];
+    if (flag == "--pid-file") pid_file = argv[next + 1];
+  }
+  if (cgroup.empty() || next + 1 >= argc || std::string_view(argv[next]) != "--") {
+    std::fprintf(stderr, "usage: %s supervise --cgroup DIR [--pid-file FILE] -- COMMAND...\n",
+                 argv[0]);
     return kUsage;
   }
   try {
-    return Supervisor(argv[3], argv + 5).run();
+    return Supervisor(std::move(cgroup), std::move(pid_file), argv + next + 1).run();
   } catch (const Error& error) {
     std::fprintf(stderr, "kiln: supervise: %s\n", error.what());
     return kFailed;
