@@ -243,7 +243,14 @@ class Build {
     try {
       std::rethrow_exception(failure);
     } catch (const ops::CommandFailed& error) {
-      throw StepError(text(error), step, error.exit_code(), log_.tail(step));
+      std::string message = text(error);
+      if (error.kept()) {
+        parts_.failed_steps.add({id_, caller_.peer.uid, definition.name, error.exit_code(),
+                                 os::now_ns(), error.kept()});
+        message += fmt::format("\nFor {}, `kiln debug {}` opens a shell in it",
+                               parts_.failed_steps.kept_for(), id_);
+      }
+      throw StepError(std::move(message), step, error.exit_code(), log_.tail(step));
     } catch (Error& error) {
       error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
       throw Error(error.code(), text(error));

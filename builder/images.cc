@@ -227,6 +227,7 @@ asio::awaitable<PruneReport> prune(PruneRequest request, Services& services) {
   const store::Reserve::Use room(parts.store.reserve());
   auto work = [&] { return store::prune(parts.store, parts.leases, request.all); };
   PruneReport report = co_await os::offload(parts.pool, work);
+  report.freed_bytes += co_await parts.failed_steps.prune();
   if (request.all) report.freed_bytes += co_await parts.cache_mounts.prune();
   co_return report;
 }

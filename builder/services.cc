@@ -53,7 +53,8 @@ Services::Parts::Parts(asio::io_context& io_context, BuilderConfig configuration
       remote(io, pool, client_options(config)),
       executions(io, running_steps_of(config)),
       early_blobs(io, std::max(1, processors / 2)),
-      agents(io, pool, store.root() / "tmp") {}
+      agents(io, pool, store.root() / "tmp"),
+      failed_steps(io, store, leases, pool, {config.debug.keep_for, config.debug.keep_steps}) {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
@@ -73,9 +74,9 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
   runtime.cgroup_name = cgroup_name(parts->store.root());
   runtime.default_network = parts->config.network;
   parts->runtime = co_await sandbox::Runtime::open(std::move(runtime), parts->pool);
-  parts->workshop = std::make_unique<ops::Workshop>(parts->store, parts->layers, *parts->runtime,
-                                                    parts->registry, parts->remote, parts->pool,
-                                                    parts->cache_mounts, parts->agents);
+  parts->workshop = std::make_unique<ops::Workshop>(
+      parts->store, parts->layers, *parts->runtime, parts->registry, parts->remote, parts->pool,
+      parts->cache_mounts, parts->agents, parts->failed_steps);
   parts->store.reserve().fill();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }
@@ -85,6 +86,7 @@ asio::awaitable<void> Services::close() {
   co_await parts_->remote.drain();
   co_await parts_->layers.drain();
   co_await parts_->agents.drain();
+  parts_->failed_steps.close();
 }
 
 asio::awaitable<void> Services::rest() {

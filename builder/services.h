@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -21,6 +22,12 @@ struct GcLimits {
   int min_free_percent = 0;          ///< [gc] min-free as a part of the file system
 };
 
+/// [debug]: what is kept of steps that failed.
+struct DebugLimits {
+  std::chrono::seconds keep_for{3600};  ///< [debug] keep-seconds; 0 keeps nothing
+  std::size_t keep_steps = 5;           ///< [debug] keep-steps: the last ones
+};
+
 struct BuilderConfig {
   std::filesystem::path root = "/var/lib/kiln";
   std::string runtime;              ///< [run] runtime; "" is the first that works
@@ -29,6 +36,7 @@ struct BuilderConfig {
   std::vector<std::string> allow;   ///< entitlements a request may ask for
   registry::RegistryConfig registries;
   GcLimits gc;
+  DebugLimits debug;
 };
 
 /// Everything below is reached through it; only builder/*.cc look inside.

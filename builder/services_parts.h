@@ -4,6 +4,7 @@
 #include <boost/asio/thread_pool.hpp>
 
 #include "builder/ops/executor.h"
+#include "builder/ops/failed_steps.h"
 #include "builder/ops/layers.h"
 #include "builder/ops/remote_sources.h"
 #include "builder/sandbox/runtime.h"
@@ -30,6 +31,7 @@ struct Services::Parts {
   solver::Executions executions;
   os::Limiter early_blobs;
   ops::AgentSockets agents;
+  ops::FailedSteps failed_steps;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;
 };

@@ -2,7 +2,6 @@
 
 #include <poll.h>
 
-#include <array>
 #include <cerrno>
 #include <optional>
 
@@ -30,13 +29,18 @@ bool is_success(const Connection& connection) {
 
 /// Waits until the connection or a signal can be read, or until `progress` wants to redraw.
 /// True when the connection can be read.
-bool wait(const Connection& connection, const Interrupts& interrupts, Progress& progress) {
-  std::array<pollfd, 2> waiting{{{connection.fd(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}}};
+bool wait(const Connection& connection,
+          const Interrupts& interrupts,
+          Progress& progress,
+          Companion* companion) {
+  std::vector<pollfd> waiting{{connection.fd(), POLLIN, 0}, {interrupts.fd(), POLLIN, 0}};
+  if (companion != nullptr) companion->want(waiting);
   const auto interval = progress.redraw_interval();
   const int timeout_ms = interval ? static_cast<int>(interval->count()) : -1;
   if (::poll(waiting.data(), waiting.size(), timeout_ms) < 0 && errno != EINTR)
     throw system_error(errno, "poll");
   interrupts.throw_if_pending();
+  if (companion != nullptr) companion->serve(std::span(waiting).subspan(2));
   return waiting[0].revents != 0;
 }
 
@@ -132,13 +136,14 @@ void Client::answer(const CredentialsNeeded& wanted,
 
 Outcome Client::follow(const Request& request,
                        Progress& progress,
-                       const CredentialSource& credentials) {
+                       const CredentialSource& credentials,
+                       Companion* companion) {
   Connection connection = connect();
   const Interrupts interrupts;
   connection.send(request);
   Lines lines;
   while (!connection.response().done()) {
-    if (wait(connection, interrupts, progress)) lines.add(connection.receive());
+    if (wait(connection, interrupts, progress, companion)) lines.add(connection.receive());
     if (!connection.response().head_done() || !is_success(connection)) continue;
     while (const auto line = lines.next()) {
       if (line->empty()) continue;

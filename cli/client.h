@@ -2,9 +2,13 @@
 // error answers into Error.
 #pragma once
 
+#include <poll.h>
+
 #include <functional>
+#include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "cli/connection.h"
 #include "cli/endpoint.h"
@@ -17,6 +21,16 @@ namespace kiln::cli {
 using CredentialSource = std::function<Credentials(const std::string& registry)>;
 
 using Outcome = std::variant<Finished, Failed>;
+
+/// Descriptors that are served while an answer is awaited.
+class Companion {
+ public:
+  virtual ~Companion() = default;
+  /// Appends what to wait for; called before each wait, the first time after the request was sent.
+  virtual void want(std::vector<pollfd>& waiting) = 0;
+  /// Gets the same entries back, with what is ready.
+  virtual void serve(std::span<const pollfd> ready) = 0;
+};
 
 class Client {
  public:
@@ -34,7 +48,11 @@ class Client {
   /// Shows the events of the answer until the last one, which it returns (after showing it too),
   /// and hands over the credentials that the daemon asks for. Throws Interrupted on ^C: closing the
   /// connection then cancels the operation.
-  Outcome follow(const Request& request, Progress& progress, const CredentialSource& credentials);
+  /// `companion` may be nullptr.
+  Outcome follow(const Request& request,
+                 Progress& progress,
+                 const CredentialSource& credentials,
+                 Companion* companion = nullptr);
 
   /// The socket in use, once connected.
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }

@@ -60,6 +60,12 @@ void read_run(ConfigReader& reader, Config& config) {
   reader.read("max-builds", config.run.max_builds, 0, kMaxCount);
 }
 
+void read_debug(ConfigReader& reader, Config& config) {
+  constexpr int kMaxKeepSeconds = 7 * 24 * 3600;
+  reader.read("keep-seconds", config.debug.keep_seconds, 0, kMaxKeepSeconds);
+  reader.read("keep-steps", config.debug.keep_steps, 0, kMaxCount);
+}
+
 void read_log(ConfigReader& reader, Config& config) {
   std::string level;
   reader.read("level", level);
@@ -87,6 +93,7 @@ void read_all(ConfigReader& reader, Config& config) {
   reader.read("registry", [&](ConfigReader& table) { read_registries(table, config); });
   reader.read("gc", [&](ConfigReader& table) { read_gc(table, config); });
   reader.read("run", [&](ConfigReader& table) { read_run(table, config); });
+  reader.read("debug", [&](ConfigReader& table) { read_debug(table, config); });
   reader.read("log", [&](ConfigReader& table) { read_log(table, config); });
   reader.finish();
 }
@@ -146,6 +153,8 @@ BuilderConfig builder_config(const Config& config) {
   builder.allow = config.allow;
   builder.registries = config.registries;
   builder.gc = {config.gc.max_bytes, config.gc.min_free.bytes, config.gc.min_free.percent};
+  builder.debug = {std::chrono::seconds(config.debug.keep_seconds),
+                   static_cast<std::size_t>(config.debug.keep_steps)};
   return builder;
 }
 

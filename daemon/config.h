@@ -59,6 +59,13 @@ struct Config {
     int max_builds = 0;
   } run;
 
+  struct Debug {
+    /// debug.keep-seconds: how long `kiln debug` finds what a failed step left; 0: not at all.
+    int keep_seconds = 3600;
+    /// debug.keep-steps: of how many builds, the last ones.
+    int keep_steps = 5;
+  } debug;
+
   struct LogConfig {
     /// log.level: error, warn, info, debug or trace.
     LogLevel level = LogLevel::info;

@@ -71,6 +71,9 @@ std::string to_toml(const Config& config) {
   lines.line("network", toml_of(config.run.network));
   lines.line("max-parallelism", std::to_string(config.run.max_parallelism));
   lines.line("max-builds", std::to_string(config.run.max_builds));
+  lines.table("debug");
+  lines.line("keep-seconds", std::to_string(config.debug.keep_seconds));
+  lines.line("keep-steps", std::to_string(config.debug.keep_steps));
   lines.table("log");
   lines.line("level", toml_of(to_word(config.log.level)));
   return lines.text;

@@ -1,46 +1,10 @@
 #include "proto/cache_messages.h"
 
-#include <nlohmann/json.hpp>
+#include "proto/json_members.h"
 
 namespace kiln {
 
-namespace {
-
-using Json = nlohmann::ordered_json;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-/// Reads members of one object; what is missing keeps its default.
-class Members {
- public:
-  explicit Members(const Json& object) : object_(object) {
-    if (!object.is_object()) throw Error(Errc::invalid_input, "the message is not a JSON object");
-  }
-
-  template <class T>
-  void operator()(const char* name, T& value) const {
-    const auto found = object_.find(name);
-    if (found == object_.end() || found->is_null()) return;
-    try {
-      value = found->get<T>();
-    } catch (const Json::exception&) {
-      throw Error(Errc::invalid_input, "message field \"{}\" has the wrong type", name);
-    }
-  }
-
- private:
-  const Json& object_;
-};
-
-Json parse(std::string_view text) {
-  Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) throw Error(Errc::invalid_input, "the message is not valid JSON");
-  return json;
-}
-
-}  // namespace
+using namespace json_members;  // NOLINT(google-build-using-namespace): made for this
 
 std::string to_json(const std::vector<CacheMountSummary>& value) {
   Json array = Json::array();

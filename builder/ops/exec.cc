@@ -2,6 +2,7 @@
 
 #include "builder/ops/exec_mounts.h"
 #include "builder/ops/exec_secrets.h"
+#include "builder/ops/failed_steps.h"
 #include "builder/ops/new_layer.h"
 #include "builder/os/offload.h"
 
@@ -23,6 +24,27 @@ sandbox::Network to_network(graph::Network network) {
   return sandbox::Network::standard;
 }
 
+[[noreturn]] void throw_failure(const graph::ExecOp& op,
+                                const os::ExitStatus& status,
+                                std::shared_ptr<const FailedStep> kept) {
+  std::string command;
+  for (const std::string& arg : op.args)
+    command += command.empty() ? arg : " " + arg;
+  if (status.signal != 0) {
+    throw CommandFailed(
+        128 + status.signal,
+        fmt::format("process \"{}\" was killed by signal {}{}", command, status.signal,
+                    status.signal == 9 ? " (out of memory, perhaps)" : ""),
+        std::move(kept));
+  }
+  throw CommandFailed(status.code,
+                      fmt::format("process \"{}\" did not complete successfully: exit code: {}",
+                                  command, status.code),
+                      std::move(kept));
+}
+
+}  // namespace
+
 sandbox::RunSpec to_spec(const graph::ExecOp& op, const std::filesystem::path& rootfs) {
   sandbox::RunSpec spec;
   spec.rootfs = rootfs;
@@ -40,23 +62,6 @@ sandbox::RunSpec to_spec(const graph::ExecOp& op, const std::filesystem::path& r
   if (op.shm_size_bytes > 0) spec.shm_size_bytes = op.shm_size_bytes;
   return spec;
 }
-
-[[noreturn]] void throw_failure(const graph::ExecOp& op, const os::ExitStatus& status) {
-  std::string command;
-  for (const std::string& arg : op.args)
-    command += command.empty() ? arg : " " + arg;
-  if (status.signal != 0) {
-    throw CommandFailed(
-        128 + status.signal,
-        fmt::format("process \"{}\" was killed by signal {}{}", command, status.signal,
-                    status.signal == 9 ? " (out of memory, perhaps)" : ""));
-  }
-  throw CommandFailed(status.code,
-                      fmt::format("process \"{}\" did not complete successfully: exit code: {}",
-                                  command, status.code));
-}
-
-}  // namespace
 
 asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
                                            std::vector<FileInput> inputs,
@@ -77,7 +82,14 @@ asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
   const os::ExitStatus status = co_await workshop.runtime.run(
       std::move(spec),
       [listener](int stream, std::string_view text) { listener->log(stream, text); });
-  if (!status.ok()) throw_failure(op, status);
+  if (!status.ok()) {
+    std::vector<solver::Stack> stacks;
+    for (const FileInput& input : inputs)
+      stacks.push_back(input.stack);
+    throw_failure(op, status,
+                  co_await workshop.failed_steps.keep(op, std::move(stacks),
+                                                      std::move(mounts.copies), workspace));
+  }
   auto forget = [&] { workspace->forget(mount_points(op)); };
   co_await os::offload(workshop.pool, forget);
   co_return co_await add_layer(workshop, std::move(inputs.front().stack), std::move(workspace));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <filesystem>
 #include <vector>
 
 #include "builder/ops/executor.h"
@@ -16,5 +17,9 @@ boost::asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
                                                   ClientSecrets secrets,
                                                   solver::Listener listener,
                                                   Workshop& workshop);
+
+/// The step's command in a mounted root file system, still without mounts and secrets.
+[[nodiscard]] sandbox::RunSpec to_spec(const graph::ExecOp& op,
+                                       const std::filesystem::path& rootfs);
 
 }  // namespace kiln::ops

@@ -132,12 +132,14 @@ class Preparation {
               const std::vector<FileInput>& inputs,
               registry::CredentialsProvider credentials,
               solver::Listener listener,
-              Workshop& workshop)
+              Workshop& workshop,
+              const FailedStep* failed)
       : op_(op),
         inputs_(inputs),
         credentials_(std::move(credentials)),
         listener_(std::move(listener)),
-        workshop_(workshop) {
+        workshop_(workshop),
+        failed_(failed) {
     ready_.resize(op.mounts.size());
   }
 
@@ -147,7 +149,7 @@ class Preparation {
     std::multimap<std::string, std::size_t> caches;
     for (std::size_t i = 0; i < op_.mounts.size(); ++i) {
       if (const auto* bind = std::get_if<graph::BindMount>(&op_.mounts[i])) {
-        ready_[i] = co_await bind_input(*bind);
+        ready_[i] = co_await bind_input(*bind, i);
       } else if (const auto* tmpfs = std::get_if<graph::TmpfsMount>(&op_.mounts[i])) {
         ready_[i] = sandbox::TmpfsMount{tmpfs->target, tmpfs->size_bytes, tmpfs->read_only};
       } else if (const auto* cache = std::get_if<graph::CacheMount>(&op_.mounts[i])) {
@@ -176,14 +178,26 @@ class Preparation {
   }
 
  private:
-  asio::awaitable<sandbox::Mount> bind_input(graph::BindMount bind) {
+  /// Of a failed step; each run has its own changes.
+  asio::awaitable<sandbox::Mount> bind_copy(graph::BindMount bind, fs::path copy) {
+    auto mount = [&] { return open_workspace(workshop_, "bind", {copy}); };
+    auto workspace = co_await os::offload(workshop_.pool, mount);
+    const fs::path content = workspace->root() / "content";
+    result_.held.push_back(std::move(workspace));
+    co_return sandbox::BindMount{content, bind.target, bind.writable};
+  }
+
+  asio::awaitable<sandbox::Mount> bind_input(graph::BindMount bind, std::size_t index) {
+    std::error_code error;
+    if (failed_ && fs::exists(failed_->copy(index), error))
+      co_return co_await bind_copy(bind, failed_->copy(index));
     const FileInput& input = inputs_.at(bind.input);
     if (input.selection) {
       auto copy = [&](std::stop_token stop) {
         return copy_context(*input.selection, bind.source, workshop_, std::move(stop));
       };
       auto directory = co_await os::offload_cancellable(workshop_.pool, copy);
-      result_.held.push_back(directory);
+      result_.copies[index] = directory;
       co_return sandbox::BindMount{directory->path() / "content", bind.target, bind.writable};
     }
     const Paths lowers = co_await workshop_.layers.unpacked(input.stack, credentials_, listener_);
@@ -218,6 +232,7 @@ class Preparation {
   registry::CredentialsProvider credentials_;
   solver::Listener listener_;
   Workshop& workshop_;
+  const FailedStep* failed_;                          ///< may be nullptr
   std::vector<std::optional<sandbox::Mount>> ready_;  ///< in the order of the step's
   ExecMounts result_;
 };
@@ -228,8 +243,10 @@ asio::awaitable<ExecMounts> prepare_mounts(const graph::ExecOp& op,
                                            const std::vector<FileInput>& inputs,
                                            registry::CredentialsProvider credentials,
                                            solver::Listener listener,
-                                           Workshop& workshop) {
-  Preparation preparation(op, inputs, std::move(credentials), std::move(listener), workshop);
+                                           Workshop& workshop,
+                                           const FailedStep* failed) {
+  Preparation preparation(op, inputs, std::move(credentials), std::move(listener), workshop,
+                          failed);
   co_return co_await preparation.run();
 }
 

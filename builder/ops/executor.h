@@ -19,6 +19,8 @@
 namespace kiln::ops {
 
 struct RemoteSources;
+class FailedStep;
+class FailedSteps;
 
 /// What operations work with; lives as long as the builder.
 struct Workshop {
@@ -30,6 +32,7 @@ struct Workshop {
   boost::asio::thread_pool& pool;
   CacheMounts& cache_mounts;
   AgentSockets& agents;
+  FailedSteps& failed_steps;
 };
 
 /// What one build's operations may use of its client. Work that outlives the build keeps it.
@@ -43,12 +46,17 @@ struct ClientInputs {
 /// A command of a RUN step ended badly.
 class CommandFailed : public Error {
  public:
-  CommandFailed(int exit_code, std::string message)
-      : Error(Errc::step_failed, std::move(message)), exit_code_(exit_code) {}
+  CommandFailed(int exit_code, std::string message, std::shared_ptr<const FailedStep> kept)
+      : Error(Errc::step_failed, std::move(message)),
+        exit_code_(exit_code),
+        kept_(std::move(kept)) {}
   [[nodiscard]] int exit_code() const noexcept { return exit_code_; }
+  /// What the step left; nullptr when it is not kept.
+  [[nodiscard]] const std::shared_ptr<const FailedStep>& kept() const noexcept { return kept_; }
 
  private:
   int exit_code_;
+  std::shared_ptr<const FailedStep> kept_;
 };
 
 class BuildExecutor final : public solver::Executor {

@@ -6,7 +6,13 @@
 
 namespace kiln::store {
 
-Lease::Lease(LeaseTable& table) : table_(&table), started_ns_(os::now_ns()) {
+Lease::Lease(LeaseTable& table) : Lease(table, os::now_ns()) {}
+
+Lease Lease::of_things_alone(LeaseTable& table) {
+  return Lease(table, std::numeric_limits<std::int64_t>::max());
+}
+
+Lease::Lease(LeaseTable& table, std::int64_t started_ns) : table_(&table), started_ns_(started_ns) {
   const std::scoped_lock lock(table_->mutex_);
   table_->started_ns_.insert(started_ns_);
 }

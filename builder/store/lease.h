@@ -27,6 +27,8 @@ class LeaseTable;
 class Lease {
  public:
   explicit Lease(LeaseTable& table);
+  /// One that pins what is added to it and nothing else: for what lives long.
+  static Lease of_things_alone(LeaseTable& table);
   Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&&) = delete;
   ~Lease();
@@ -35,6 +37,8 @@ class Lease {
   void add(const Digest& blob);
 
  private:
+  Lease(LeaseTable& table, std::int64_t started_ns);
+
   LeaseTable* table_;
   std::int64_t started_ns_;
   std::vector<LayerId> layers_;

@@ -5,6 +5,7 @@
 //   ROOT/snapshots/ID/     one unpacked layer each, in overlayfs form
 //   ROOT/snapshots/ID.*/   what its tar does not say (Store::implied_path)
 //   ROOT/cache-mounts/     directories of RUN --mount=type=cache
+//   ROOT/failed/           what failed steps left, for a while (ops/failed_steps.h)
 //   ROOT/builds/ID/        a build's whole log
 //   ROOT/tmp/              everything unfinished; emptied at start
 //   ROOT/runtime/          running steps' state, cleaned by the sandbox

@@ -83,6 +83,16 @@ DiskUsage::Row cache_mounts(const Store& store) {
   return {"cache mounts", os::Dir::open(root).entries().size(), disk_bytes(root), 0};
 }
 
+/// What failed steps left (ops/failed_steps.h makes and removes it).
+DiskUsage::Row failed_steps(const Store& store) {
+  const fs::path root = store.root() / "failed";
+  std::error_code error;
+  if (!fs::exists(root, error)) return {"failed steps", 0, 0, 0};
+  const std::uint64_t bytes = disk_bytes(root);
+  return {"failed steps", os::Dir::open(root).entries().size(), bytes,
+          bytes - own_disk_bytes(root)};
+}
+
 DiskUsage::Row repositories(const Store& store) {
   const std::uint64_t bytes = disk_bytes(store.root() / "git");
   return {"git repositories", count_repositories(store), bytes, bytes};
@@ -92,8 +102,8 @@ DiskUsage::Row repositories(const Store& store) {
 DiskUsage::Row rest(const Store& store) {
   DiskUsage::Row row{"database", 1, own_disk_bytes(store.root()), 0};
   for (const os::DirEntry& entry : os::Dir::open(store.root()).entries()) {
-    static const std::set<std::string> kCountedElsewhere{"blobs",        "snapshots", "builds",
-                                                         "cache-mounts", "git",       "tmp"};
+    static const std::set<std::string> kCountedElsewhere{
+        "blobs", "snapshots", "builds", "cache-mounts", "failed", "git", "tmp"};
     if (!kCountedElsewhere.contains(entry.name)) {
       row.size_bytes += disk_bytes(store.root() / entry.name);
     }
@@ -120,6 +130,7 @@ DiskUsage disk_usage(Store& store, const LeaseTable& leases) {
            snapshots(store, inventory, plan),
            by_owner.others,
            cache_mounts(store),
+           failed_steps(store),
            repositories(store),
            {"cache records", inventory.records.size(), 0, 0},
            {"file digests", file_digests, 0, 0},

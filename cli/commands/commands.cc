@@ -9,8 +9,9 @@
 namespace kiln::cli {
 
 std::span<const Command> all_commands() {
-  static constexpr std::array<Command, 18> kCommands{{
+  static constexpr std::array<Command, 19> kCommands{{
       {"build", "Build an image from a Dockerfile", build_command},
+      {"debug", "Open a shell in what a failed RUN left", debug_command},
       {"context", "Show what a build sees of its context, and why", context_command},
       {"images", "List images", images_command},
       {"inspect", "Show an image's manifest and configuration", inspect_command},

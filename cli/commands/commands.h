@@ -33,6 +33,7 @@ int load_command(Invocation& invocation);
 int login_command(Invocation& invocation);
 int logout_command(Invocation& invocation);
 int cache_command(Invocation& invocation);
+int debug_command(Invocation& invocation);
 int prune_command(Invocation& invocation);
 int df_command(Invocation& invocation);
 int info_command(Invocation& invocation);

@@ -13,6 +13,7 @@ Routes make_routes(const HandlerContext& context) {
   add_transfer_routes(routes, context);
   add_store_routes(routes, context);
   add_cache_mount_routes(routes, context);
+  add_debug_routes(routes, context);
   return routes;
 }
 

@@ -31,6 +31,7 @@ void add_image_routes(Routes& routes, const HandlerContext& context);
 void add_transfer_routes(Routes& routes, const HandlerContext& context);
 void add_store_routes(Routes& routes, const HandlerContext& context);
 void add_cache_mount_routes(Routes& routes, const HandlerContext& context);
+void add_debug_routes(Routes& routes, const HandlerContext& context);
 
 /// The caller of a streaming request. Descriptors get the names in `roles`; throws
 /// Error{invalid_input} when their number differs or a role comes twice. Events

@@ -30,6 +30,9 @@ runtime = "runc"
 network = "host"
 max-parallelism = 3
 max-builds = 7
+[debug]
+keep-seconds = 60
+keep-steps = 2
 [log]
 level = "debug"
 )";
@@ -58,6 +61,8 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_TRUE(config.registries.at("127.0.0.1:5000").insecure);
   EXPECT_THAT(config.registries.at("127.0.0.1:5000").ca_files, ElementsAre("/etc/ca.pem"));
   EXPECT_EQ(config.gc.max_bytes, 20ULL << 30U);
+  EXPECT_EQ(config.debug.keep_seconds, 60);
+  EXPECT_EQ(config.debug.keep_steps, 2);
   EXPECT_EQ(config.gc.min_free, (DiskAmount{5'000'000'000, 0}));
   EXPECT_EQ(config.run.runtime, "runc");
   EXPECT_EQ(config.run.network, "host");

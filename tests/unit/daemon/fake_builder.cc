@@ -7,6 +7,7 @@
 #include "builder/build.h"
 #include "builder/cache_mounts.h"
 #include "builder/context_listing.h"
+#include "builder/debug.h"
 #include "builder/images.h"
 #include "builder/os/file.h"
 
@@ -132,6 +133,12 @@ awaitable<Finished> load_cache_mount(CacheTransferRequest request, Caller& calle
 awaitable<CacheMountsRemoved> remove_cache_mounts(std::string id, Services&) {
   record("remove cache " + id);
   co_return CacheMountsRemoved{1, 7};
+}
+awaitable<Finished> debug_build(DebugRequest request, Caller&, Services&) {
+  record("debug " + request.build);
+  Finished finished;
+  finished.metadata[kExitCodeKey] = "3";
+  co_return finished;
 }
 awaitable<DaemonInfo> builder_info(Services&) {
   co_return DaemonInfo{{{"runtime", "fake"}}};

@@ -6,6 +6,7 @@
 
 #include "builder/images.h"
 #include "proto/cache_messages.h"
+#include "proto/debug_messages.h"
 #include "proto/error.h"
 #include "tests/support/run_async.h"
 #include "tests/unit/daemon/client.h"
@@ -171,6 +172,13 @@ TEST_F(Handlers, ListSaveLoadAndRemoveCacheMounts) {
   EXPECT_THAT(fake_builder().calls,
               ElementsAre("save cache pip gzip", "merge cache pip", "remove cache a/b"));
   EXPECT_EQ(ask(post("/kiln/v1/cache-mounts/load", R"({"merge":1})")).status, 400);
+}
+
+TEST_F(Handlers, DebugABuild) {
+  const Answer answer =
+      ask(post("/kiln/v1/debug", to_json(DebugRequest{"b1", {"ls"}, "", 0, 0, {}})));
+  EXPECT_THAT(answer.body, HasSubstr(R"("exit_code":"3")"));
+  EXPECT_THAT(fake_builder().calls, ElementsAre("debug b1"));
 }
 
 TEST_F(Handlers, RefuseToSaveWithoutADescriptor) {
