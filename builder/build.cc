@@ -1,5 +1,7 @@
 #include "builder/build.h"
 
+#include <fmt/ranges.h>
+
 #include <boost/system/system_error.hpp>
 #include <random>
 #include <set>
@@ -48,9 +50,11 @@ class Build {
         parts_(parts),
         id_(new_build_id()),
         lease_(parts.leases),
-        log_(parts.store.build_path(id_)),
+        log_(parts.store.build_path(id_), steps_.began()),
         to_client_(std::exchange(caller.events, {})),
-        blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials) {
+        listener_(std::make_shared<BuildListener>(
+            [this](BuildEvent event) { caller_.events(std::move(event)); }, steps_)),
+        blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials, listener_) {
     // Work that others wait for too goes on when this build has ended, and with it its listener.
     caller_.events = [alive = std::weak_ptr(alive_)](BuildEvent event) {
       const std::shared_ptr<Build*> held = alive.lock();
@@ -59,15 +63,19 @@ class Build {
   }
   Build(const Build&) = delete;
   Build& operator=(const Build&) = delete;
-  ~Build() { caller_.events = std::move(to_client_); }
+  ~Build() {
+    listener_->end();
+    caller_.events = std::move(to_client_);
+  }
 
   asio::awaitable<Finished> run() {
-    check_outputs(request_, caller_);
-    cache_ = std::make_unique<RemoteCache>(request_, caller_, steps_, parts_);
     co_await note("running", "", "");
+    caller_.events(BuildStarted{id_});
     std::exception_ptr failure;
     Finished finished;
     try {
+      check_outputs(request_, caller_);
+      cache_ = std::make_unique<RemoteCache>(request_, caller_, steps_, parts_);
       finished = co_await build();
     } catch (Error& error) {
       error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
@@ -80,7 +88,6 @@ class Build {
     co_await asio::this_coro::throw_if_cancelled(false);
     try {
       co_await blobs_.stop();
-      log_.flush();
       co_await note_end(failure, finished);
     } catch (...) {
       // A full disk fails the build and then its record too: the first failure is the cause.
@@ -187,7 +194,7 @@ class Build {
     dockerfile::LowerOptions options = to_options(request_, platform, inputs.ignore, parts_.config);
     try {
       throw_mistakes(inputs, options);
-      co_return co_await plan(inputs, std::move(options), request_.pull, parts_);
+      co_return co_await plan(inputs, std::move(options), request_.pull, listener_, parts_);
     } catch (const dockerfile::DockerfileError& error) {
       warnings_.tell(inputs.document, error.warnings(), caller_.events);
       throw;
@@ -355,35 +362,57 @@ class Build {
   asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
     const std::int64_t now = os::now_ns();
     if (started_ns_ == 0) started_ns_ = now;
-    const store::BuildRow row{
-        id_, status, summary(), digest, error, started_ns_, status == "running" ? 0 : now};
+    const store::BuildRow row{id_,
+                              status,
+                              summary(),
+                              digest,
+                              error,
+                              started_ns_,
+                              status == "running" ? 0 : now,
+                              request_.target,
+                              fmt::format("{}", fmt::join(request_.tags, " ")),
+                              log_.steps(),
+                              log_.cached_steps()};
     auto put = [&row](store::Tables& tables) { tables.put_build(row); };
     co_await parts_.store.database().run(put);
   }
 
   asio::awaitable<void> note_end(std::exception_ptr failure, const Finished& finished) {
-    std::string status = "done";
-    std::string message;
-    try {
-      if (failure) std::rethrow_exception(failure);
-    } catch (const boost::system::system_error& error) {
-      status = "cancelled";
-    } catch (const std::exception& error) {
-      status = "failed";
-      message = error.what();
+    if (!failure) {
+      log_.write(finished);
+      co_await note("done", finished.image_digest, "");
+      co_return;
     }
-    co_await note(status, finished.image_digest, message);
+    const Failed failed = to_event(failure);
+    log_.write(failed);
+    co_await note(failed.code == Errc::cancelled ? "cancelled" : "failed", "", failed.message);
+  }
+
+  /// What the log says of it.
+  static Failed to_event(const std::exception_ptr& failure) {
+    try {
+      std::rethrow_exception(failure);
+    } catch (const StepError& error) {
+      return {error.code(), error.what(), error.step(), error.exit_code(), error.log_tail()};
+    } catch (const Error& error) {
+      return {error.code(), error.what(), {}, {}, {}};
+    } catch (const boost::system::system_error&) {
+      return {Errc::cancelled, "cancelled", {}, {}, {}};
+    } catch (const std::exception& error) {
+      return {Errc::internal, error.what(), {}, {}, {}};
+    }
   }
 
   BuildRequest request_;
   Caller& caller_;
   Services::Parts& parts_;
+  solver::StepCounter steps_;
   std::string id_;
   store::Lease lease_;  // while it lives, pruning spares what was written or found since
   BuildLog log_;
   EventSink to_client_;
+  std::shared_ptr<BuildListener> listener_;  // of what belongs to no step
   EarlyBlobs blobs_;
-  solver::StepCounter steps_;
   std::unique_ptr<RemoteCache> cache_;
   Warnings warnings_;
   std::string config_digest_;

@@ -27,7 +27,8 @@ asio::awaitable<dockerfile::Lowered> lowered(const BuildRequest& request,
   // A question fetches nothing to find a date.
   if (!dockerfile::source_date_name(inputs.document, options).empty())
     options.build_args["SOURCE_DATE_EPOCH"] = "";
-  co_return co_await plan(inputs, std::move(options), request.pull, parts);
+  co_return co_await plan(inputs, std::move(options), request.pull,
+                          std::make_shared<solver::SilentListener>(), parts);
 }
 
 asio::awaitable<dockerfile::CallResult> check_it(const BuildRequest& request,

@@ -13,11 +13,12 @@ namespace kiln {
 class EarlyBlobs {
  public:
   /// The references outlive it. `places`: how many are made at once, shared by all builds, so that
-  /// running steps keep most of the machine.
+  /// running steps keep most of the machine. `listener` is told how long they took.
   EarlyBlobs(boost::asio::any_io_executor executor,
              ops::Layers& layers,
              os::Limiter& places,
-             registry::CredentialsProvider credentials);
+             registry::CredentialsProvider credentials,
+             solver::Listener listener);
 
   /// Begins with those of `stack`. What fails is made again, and told, when the image is assembled.
   void begin(solver::Stack stack);
@@ -31,6 +32,7 @@ class EarlyBlobs {
   ops::Layers& layers_;
   os::Limiter& places_;
   registry::CredentialsProvider credentials_;
+  solver::Listener listener_;
   os::TaskGroup tasks_;
 };
 

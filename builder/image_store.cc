@@ -6,6 +6,7 @@
 #include "builder/ops/image_source.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
+#include "builder/solver/phase_timer.h"
 
 namespace kiln {
 
@@ -182,15 +183,22 @@ asio::awaitable<void> push_named(oci::Descriptor root,
                                  registry::CredentialsProvider credentials,
                                  solver::Listener listener,
                                  Services::Parts& parts) {
-  const image::PushProgress progress = [listener](std::string_view item, std::uint64_t current,
-                                                  std::uint64_t total) {
-    listener->progress(item, current, total);
-  };
+  const auto sent = std::make_shared<std::map<std::string, std::uint64_t, std::less<>>>();
+  const image::PushProgress progress =
+      [listener, sent](std::string_view item, std::uint64_t current, std::uint64_t total) {
+        sent->insert_or_assign(std::string(item), current);
+        listener->progress(item, current, total);
+      };
   for (bool again = false;; again = true) {
     try {
       co_await restore_image(root, credentials, listener, parts);
+      solver::PhaseTimer timer(listener, Phase::push, target.familiar());
       co_await image::push(parts.store, parts.registry, parts.pool, root, target,
                            co_await known_origins(parts.store.database()), credentials, progress);
+      std::uint64_t bytes = 0;
+      for (const auto& [item, count] : *sent)
+        bytes += count;
+      timer.stop(bytes);
       co_return;
     } catch (Error& error) {
       error.add_context("push " + target.familiar());

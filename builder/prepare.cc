@@ -9,6 +9,7 @@
 #include "builder/os/cancellable.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
+#include "builder/solver/phase_timer.h"
 #include "builder/source_date.h"
 
 namespace kiln {
@@ -63,15 +64,18 @@ asio::awaitable<ops::ResolvedReference> take_from_layout(const dockerfile::Image
 
 asio::awaitable<void> resolve_need(const dockerfile::ImageNeed& need,
                                    bool pull,
+                                   solver::Listener listener,
                                    const BuildInputs& inputs,
                                    Services::Parts& parts,
                                    dockerfile::ResolvedImages& known) {
   try {
+    solver::PhaseTimer timer(std::move(listener), Phase::resolve, need.key());
     ops::ResolvedReference resolved =
         need.in_layout
             ? co_await take_from_layout(need, inputs, parts)
             : co_await ops::resolve_reference(need.reference, need.platform, pull,
                                               inputs.client.credentials, *parts.workshop);
+    timer.stop();
     known.insert_or_assign(need.key(), dockerfile::ResolvedImage{std::move(resolved.manifest),
                                                                  std::move(resolved.config)});
   } catch (const Error& error) {
@@ -146,6 +150,7 @@ void throw_mistakes(const BuildInputs& inputs, const dockerfile::LowerOptions& o
 asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
                                           dockerfile::LowerOptions options,
                                           bool pull,
+                                          solver::Listener listener,
                                           Services::Parts& parts) {
   options.contexts = inputs.contexts;
   co_await resolve_source_date(inputs, options, parts);
@@ -156,7 +161,7 @@ asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
     if (needs.empty()) break;
     std::vector<asio::awaitable<void>> tasks;
     for (const dockerfile::ImageNeed& need : needs)
-      tasks.push_back(resolve_need(need, pull, inputs, parts, known));
+      tasks.push_back(resolve_need(need, pull, listener, inputs, parts, known));
     co_await os::all_of(std::move(tasks));
   }
   auto work = [&] { return dockerfile::lower(inputs.document, options, known); };

@@ -45,10 +45,12 @@ boost::asio::awaitable<BuildInputs> read_inputs(const BuildRequest& request,
 /// Throws DockerfileError when the Dockerfile could not be parsed.
 void throw_mistakes(const BuildInputs& inputs, const dockerfile::LowerOptions& options);
 
-/// Resolves the base images that the Dockerfile needs, and lowers it.
+/// Resolves the base images that the Dockerfile needs (and tells `listener` how long each took),
+/// and lowers it.
 boost::asio::awaitable<dockerfile::Lowered> plan(const BuildInputs& inputs,
                                                  dockerfile::LowerOptions options,
                                                  bool pull,
+                                                 solver::Listener listener,
                                                  Services::Parts& parts);
 
 }  // namespace kiln

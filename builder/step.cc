@@ -3,7 +3,7 @@
 namespace kiln {
 
 Step::Step(EventSink events, solver::StepCounter& counter, std::string name)
-    : events_(std::move(events)), number_(counter.next()) {
+    : events_(std::move(events)), number_(counter.next()), build_start_(counter.began()) {
   events_(StepStarted{number_, std::move(name)});
 }
 
@@ -18,6 +18,14 @@ void Step::log(int stream, std::string_view text) {
 void Step::progress(std::string_view item, std::uint64_t current_bytes, std::uint64_t total_bytes) {
   // Shared work may go on for others after this step is over.
   if (!ended_) events_(StepProgress{number_, std::string(item), current_bytes, total_bytes});
+}
+
+void Step::phase(const solver::PhaseSpan& span) {
+  if (!ended_) events_(solver::to_event(number_, span, build_start_, start_));
+}
+
+void BuildListener::phase(const solver::PhaseSpan& span) {
+  if (!ended_) events_(solver::to_event(0, span, build_start_, build_start_));
 }
 
 void Step::end(StepOutcome outcome) {

@@ -24,6 +24,7 @@ class Step final : public solver::StepListener {
   void progress(std::string_view item,
                 std::uint64_t current_bytes,
                 std::uint64_t total_bytes) override;
+  void phase(const solver::PhaseSpan& span) override;
   void done() { end(StepOutcome::done); }
 
  private:
@@ -31,7 +32,28 @@ class Step final : public solver::StepListener {
 
   EventSink events_;
   int number_;
+  solver::StepCounter::Clock::time_point build_start_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  bool ended_ = false;
+};
+
+/// Tells the phases of a build that belong to no step, until the build is over: shared work may go
+/// on for others.
+class BuildListener final : public solver::StepListener {
+ public:
+  BuildListener(EventSink events, const solver::StepCounter& counter)
+      : events_(std::move(events)), build_start_(counter.began()) {}
+
+  void log(int /*stream*/, std::string_view /*text*/) override {}
+  void progress(std::string_view /*item*/,
+                std::uint64_t /*current_bytes*/,
+                std::uint64_t /*total_bytes*/) override {}
+  void phase(const solver::PhaseSpan& span) override;
+  void end() noexcept { ended_ = true; }
+
+ private:
+  EventSink events_;
+  solver::StepCounter::Clock::time_point build_start_;
   bool ended_ = false;
 };
 

@@ -40,19 +40,21 @@ bool is_dumb_terminal() {
 
 class PlainProgress final : public Progress {
  public:
+  explicit PlainProgress(bool explain) : renderer_(::isatty(STDERR_FILENO) == 1, explain) {}
+
   void event(const BuildEvent& event, std::string_view /*line*/) override {
     write_all(STDERR_FILENO, renderer_.render(event, time_.elapsed()), "stderr");
   }
 
  private:
-  PlainRenderer renderer_{::isatty(STDERR_FILENO) == 1};
+  PlainRenderer renderer_;
   Stopwatch time_;
 };
 
 class TtyProgress final : public Progress {
  public:
-  explicit TtyProgress(std::string title)
-      : renderer_(std::move(title), !has_environment("NO_COLOR")) {}
+  TtyProgress(std::string title, bool explain)
+      : renderer_(std::move(title), !has_environment("NO_COLOR"), explain) {}
 
   void event(const BuildEvent& event, std::string_view /*line*/) override {
     renderer_.apply(event, time_.elapsed());
@@ -133,7 +135,7 @@ std::unique_ptr<Progress> make_progress(const ProgressOptions& options) {
                                                                : ProgressMode::plain;
   switch (mode) {
     case ProgressMode::tty:
-      return std::make_unique<TtyProgress>(options.title);
+      return std::make_unique<TtyProgress>(options.title, options.explain);
     case ProgressMode::json:
       if (options.stdout_taken)
         throw UsageError(
@@ -145,7 +147,7 @@ std::unique_ptr<Progress> make_progress(const ProgressOptions& options) {
     case ProgressMode::automatic:
       break;
   }
-  return std::make_unique<PlainProgress>();
+  return std::make_unique<PlainProgress>(options.explain);
 }
 
 }  // namespace kiln::cli

@@ -37,6 +37,7 @@ class Progress {
 struct ProgressOptions {
   ProgressMode mode = ProgressMode::automatic;
   std::string title{};        ///< what is going on: "Building", "Pulling"
+  bool explain = false;       ///< why each step was not cached
   bool stdout_taken = false;  ///< an output goes there: `quiet` prints no digest
 };
 

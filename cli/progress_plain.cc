@@ -1,5 +1,6 @@
 #include "cli/progress_plain.h"
 
+#include "cli/explanation.h"
 #include "cli/progress_report.h"
 
 namespace kiln::cli {
@@ -19,6 +20,22 @@ std::string PlainRenderer::render(const BuildEvent& event, milliseconds now) {
   std::string text =
       std::visit([&](const auto& alternative) { return show(alternative, now); }, event);
   any_ = any_ || !text.empty();
+  return text;
+}
+
+std::string PlainRenderer::show(const BuildStarted& /*event*/, milliseconds /*now*/) {
+  return {};
+}
+
+std::string PlainRenderer::show(const StepPhase& /*event*/, milliseconds /*now*/) {
+  return {};
+}
+
+std::string PlainRenderer::show(const StepExplained& event, milliseconds /*now*/) {
+  std::string text;
+  if (!explain_) return text;
+  for (const std::string& reason : explain(event))
+    text += fmt::format("#{} {}\n", event.step, reason);
   return text;
 }
 

@@ -23,7 +23,9 @@ namespace kiln::cli {
 class PlainRenderer {
  public:
   /// For a terminal, what steps and servers say is made harmless; a file gets it as it is.
-  explicit PlainRenderer(bool for_terminal) : for_terminal_(for_terminal) {}
+  /// `explain`: says why each step was not cached.
+  explicit PlainRenderer(bool for_terminal, bool explain = false)
+      : for_terminal_(for_terminal), explain_(explain) {}
 
   /// What to write for this event; `now` counts from any fixed moment.
   std::string render(const BuildEvent& event, std::chrono::milliseconds now);
@@ -41,6 +43,9 @@ class PlainRenderer {
     bool has_log = false;
   };
 
+  std::string show(const BuildStarted& event, std::chrono::milliseconds now);
+  std::string show(const StepPhase& event, std::chrono::milliseconds now);
+  std::string show(const StepExplained& event, std::chrono::milliseconds now);
   std::string show(const StepStarted& event, std::chrono::milliseconds now);
   std::string show(const StepProgress& event, std::chrono::milliseconds now);
   std::string show(const StepLog& event, std::chrono::milliseconds now);
@@ -60,6 +65,7 @@ class PlainRenderer {
   [[nodiscard]] std::string warnings_block(const std::string& above) const;
 
   bool for_terminal_;
+  bool explain_;
   bool any_ = false;  ///< something was written: a new block begins with an empty line
   std::map<int, Step> steps_;
   std::vector<Warning> warnings_;  ///< about the Dockerfile: shown at the end

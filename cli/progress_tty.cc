@@ -1,5 +1,6 @@
 #include "cli/progress_tty.h"
 
+#include "cli/explanation.h"
 #include "cli/progress_report.h"
 
 namespace kiln::cli {
@@ -31,6 +32,13 @@ void TtyRenderer::apply(const BuildEvent& event, milliseconds now) {
   std::visit([&](const auto& alternative) { take(alternative, now); }, event);
 }
 
+void TtyRenderer::take(const BuildStarted& /*event*/, milliseconds /*now*/) {}
+void TtyRenderer::take(const StepPhase& /*event*/, milliseconds /*now*/) {}
+
+void TtyRenderer::take(const StepExplained& event, milliseconds /*now*/) {
+  if (explain_) reasons_[event.step] = explain(event);
+}
+
 void TtyRenderer::take(const StepStarted& event, milliseconds now) {
   state_.started(event, now);
 }
@@ -59,6 +67,9 @@ void TtyRenderer::take(const StepEnded& event, milliseconds /*now*/) {
       scrolled_.push_back({" => CANCELED " + step.name, right, kWarned});
       break;
   }
+  for (const std::string& reason : reasons_[event.step])
+    scrolled_.push_back({" => => " + reason, "", kDim});
+  reasons_.erase(event.step);
 }
 
 void TtyRenderer::take(const Warning& event, milliseconds /*now*/) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,9 @@ struct TerminalSize {
 
 class TtyRenderer {
  public:
-  TtyRenderer(std::string title, bool colour) : title_(std::move(title)), colour_(colour) {}
+  /// `explain`: says why each step was not cached.
+  TtyRenderer(std::string title, bool colour, bool explain = false)
+      : title_(std::move(title)), colour_(colour), explain_(explain) {}
 
   /// Takes an event in; `now` counts from when the operation began.
   void apply(const BuildEvent& event, std::chrono::milliseconds now);
@@ -41,6 +44,9 @@ class TtyRenderer {
     bool whole = false;       ///< may be wider than the terminal: it wraps
   };
 
+  void take(const BuildStarted& event, std::chrono::milliseconds now);
+  void take(const StepPhase& event, std::chrono::milliseconds now);
+  void take(const StepExplained& event, std::chrono::milliseconds now);
   void take(const StepStarted& event, std::chrono::milliseconds now);
   void take(const StepProgress& event, std::chrono::milliseconds now);
   void take(const StepLog& event, std::chrono::milliseconds now);
@@ -58,6 +64,8 @@ class TtyRenderer {
 
   std::string title_;
   bool colour_;
+  bool explain_;
+  std::map<int, std::vector<std::string>> reasons_;  ///< of steps that have not ended
   ProgressState state_;
   std::vector<Warning> warnings_;  ///< about the Dockerfile: shown at the end
   std::vector<Row> scrolled_;      ///< to be written above the region

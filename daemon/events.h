@@ -15,8 +15,8 @@
 #include <string>
 
 #include "builder/os/task_group.h"
-#include "daemon/log_text.h"
 #include "daemon/spill.h"
+#include "proto/log_text.h"
 #include "proto/messages.h"
 
 namespace kiln::daemon {

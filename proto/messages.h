@@ -95,6 +95,11 @@ struct SaveRequest {
 /// How a step ended.
 enum class StepOutcome { done, cached, failed, cancelled };
 
+/// The first event of a build.
+struct BuildStarted {
+  std::string build_id;  ///< what `kiln logs` and `kiln builds` know it by
+};
+
 struct StepStarted {
   int step = 0;  ///< unique in the build; what later events refer to
   std::string name;
@@ -119,6 +124,59 @@ struct StepEnded {
   int step = 0;
   StepOutcome outcome = StepOutcome::done;
   std::int64_t duration_ms = 0;
+};
+
+/// What takes time in a build. Some of these run side by side, also in one step.
+enum class Phase {
+  resolve,   ///< asking what a base image's name stands for
+  key,       ///< listing and hashing what steps select, looking keys up
+  pull,      ///< downloading a layer
+  unpack,    ///< a layer's blob into files
+  copy,      ///< what COPY and ADD do
+  run,       ///< a command
+  diff,      ///< making a layer of what a step changed
+  compress,  ///< making a layer's blob
+  push,      ///< uploading
+  output,    ///< writing an archive or files for the client
+};
+
+/// Where a step, or the build itself (step 0), spent time.
+struct StepPhase {
+  int step = 0;
+  Phase phase = Phase::run;
+  std::string item;           ///< which layer, image or context; may be ""
+  std::int64_t start_ns = 0;  ///< since the build began
+  std::int64_t duration_ns = 0;
+  std::uint64_t bytes = 0;  ///< that went through it; 0 when that says nothing
+};
+
+/// Why a step was not taken from the cache.
+enum class MissReason {
+  first,     ///< nothing like it was built here
+  no_cache,  ///< the user wanted it to run
+  gone,      ///< it is recorded, but its layers are gone
+  changed,   ///< differs from the nearest record
+};
+
+enum class DifferenceKind { file, variable, command, image, step, source, setting };
+
+/// Something in which a step differs from its nearest record. Values that may be secret are left
+/// out.
+struct Difference {
+  DifferenceKind kind = DifferenceKind::setting;
+  std::string name;  ///< path, variable, image, step
+  /// Of a file: added, removed, content, mode, owner, type, link, attributes. Of a step: rebuilt,
+  /// changed.
+  std::string change;
+  std::string before;
+  std::string after;
+};
+
+struct StepExplained {
+  int step = 0;
+  MissReason reason = MissReason::first;
+  std::vector<Difference> differences;  ///< of `changed`; the first of them
+  std::uint64_t more = 0;               ///< differences that are not listed
 };
 
 struct Warning {
@@ -157,10 +215,13 @@ struct Failed {
   std::vector<std::string> log_tail;  ///< its last lines
 };
 
-using BuildEvent = std::variant<StepStarted,
+using BuildEvent = std::variant<BuildStarted,
+                                StepStarted,
                                 StepProgress,
                                 StepLog,
                                 StepEnded,
+                                StepPhase,
+                                StepExplained,
                                 Warning,
                                 CredentialsNeeded,
                                 Finished,
@@ -247,6 +308,10 @@ struct ErrorReply {
 /// The message of type T in `json`; defined for every type above.
 template <class T>
 [[nodiscard]] T from_json(std::string_view json);
+
+/// The stable word of a value, as in the JSON.
+[[nodiscard]] std::string_view to_word(StepOutcome outcome);
+[[nodiscard]] std::string_view to_word(Phase phase);
 
 /// The stable word of a code ("not_found"), and its process exit code (design: 1 failed, 2 misuse,
 /// 3 no daemon).

@@ -5,6 +5,7 @@
 #include "builder/ops/failed_steps.h"
 #include "builder/ops/new_layer.h"
 #include "builder/os/offload.h"
+#include "builder/solver/phase_timer.h"
 
 namespace kiln::ops {
 
@@ -79,9 +80,11 @@ asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
   spec.mounts = mounts.mounts;
   spec.mounts.insert(spec.mounts.end(), lent.mounts.begin(), lent.mounts.end());
   spec.secret_env = std::move(lent.variables);
+  solver::PhaseTimer timer(listener, Phase::run);
   const os::ExitStatus status = co_await workshop.runtime.run(
       std::move(spec),
       [listener](int stream, std::string_view text) { listener->log(stream, text); });
+  timer.stop();
   if (!status.ok()) {
     std::vector<solver::Stack> stacks;
     for (const FileInput& input : inputs)
@@ -92,7 +95,8 @@ asio::awaitable<solver::Stack> run_exec_op(const graph::ExecOp& op,
   }
   auto forget = [&] { workspace->forget(mount_points(op)); };
   co_await os::offload(workshop.pool, forget);
-  co_return co_await add_layer(workshop, std::move(inputs.front().stack), std::move(workspace));
+  co_return co_await add_layer(workshop, std::move(inputs.front().stack), std::move(workspace),
+                               listener);
 }
 
 }  // namespace kiln::ops

@@ -12,6 +12,7 @@
 #include "builder/ops/new_layer.h"
 #include "builder/os/cancellable.h"
 #include "builder/sandbox/user.h"
+#include "builder/solver/phase_timer.h"
 
 namespace kiln::ops {
 
@@ -195,11 +196,13 @@ asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
   auto work = [&](std::stop_token stop) {
     return act(op, inputs, snapshots, workshop, std::move(stop));
   };
+  solver::PhaseTimer timer(listener, Phase::copy);
   Acted acted = co_await os::offload_cancellable(workshop.pool, work);
+  timer.stop();
   for (const std::string& warning : acted.warnings)
     listener->log(2, fmt::format("warning: {}\n", warning));
   solver::Stack base = inputs.empty() ? solver::Stack{} : inputs.front().stack;
-  co_return co_await add_layer(workshop, std::move(base), std::move(acted.workspace));
+  co_return co_await add_layer(workshop, std::move(base), std::move(acted.workspace), listener);
 }
 
 }  // namespace kiln::ops

@@ -182,7 +182,8 @@ asio::awaitable<solver::Stack> run_load(std::shared_ptr<const Load> load) {
     workspace = co_await try_check_out(*load, repository);
     if (!workspace) throw Error(Errc::corrupt, "{}: its copy is damaged again", load->remote.url);
   }
-  const solver::Stack stack = co_await add_layer(workshop, {}, std::move(workspace));
+  const solver::Stack stack =
+      co_await add_layer(workshop, {}, std::move(workspace), load->listener);
   co_await keep(key, fmt::format("{} {}", load->remote.url, object), {stack, {}}, workshop);
   co_return stack;
 }

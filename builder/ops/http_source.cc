@@ -168,7 +168,7 @@ class Fetch {
     } else {
       auto finish = [&] { download_.finish(file.name, file.mtime_seconds); };
       co_await os::offload(workshop_.pool, finish);
-      file.stack = co_await add_layer(workshop_, {}, download_.workspace());
+      file.stack = co_await add_layer(workshop_, {}, download_.workspace(), listener_);
       co_await keep(content_key(file.digest, file.name), url_.redacted(), to_kept(file), workshop_);
     }
     const std::string etag = etag_of(answer);

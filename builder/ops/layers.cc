@@ -13,6 +13,7 @@
 #include "builder/os/task_group.h"
 #include "builder/snapshot/implied_directories.h"
 #include "builder/snapshot/workspace.h"
+#include "builder/solver/phase_timer.h"
 #include "builder/store/foreign_layer.h"
 
 namespace kiln::ops {
@@ -230,12 +231,14 @@ asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
       return std::nullopt;
     }
   };
+  solver::PhaseTimer timer(listener, Phase::unpack, item_of(blob.digest));
   std::optional<Unpacked> result = co_await os::offload_cancellable(pool_, work);
   if (!result) {
     co_await fetch(blob, known.origin, credentials, listener);
     result = co_await os::offload_cancellable(pool_, work);
     if (!result) throw Error(Errc::corrupt, "blob {}: damaged again", blob.digest.str());
   }
+  timer.stop(result->disk_bytes);
   auto keep = [&](store::Tables& tables) {
     tables.set_layer_snapshot(layer, true, result->disk_bytes);
     tables.set_implied_directories(layer, result->applied.implied);
@@ -314,7 +317,9 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   auto work = [&](std::stop_token stop) {
     return layer::write_layer(tree, options, store_.blobs(), std::move(stop));
   };
+  solver::PhaseTimer timer(listener, Phase::compress, "layer " + key_of(layer));
   const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
+  timer.stop(known.snapshot_bytes);
   auto keep = [&](store::Tables& tables) {
     tables.set_layer_blob(layer, blob.diff_id, blob.descriptor.digest, blob.descriptor.media_type,
                           blob.descriptor.size_bytes);
@@ -353,7 +358,9 @@ asio::awaitable<bool> Layers::fetch_now(oci::Descriptor blob,
                                          total = blob.size_bytes](std::uint64_t current) {
     listener->progress(item, current, total);
   };
+  solver::PhaseTimer timer(listener, Phase::pull, item);
   co_await registry_.get_blob(Reference::parse(origin), blob, open, credentials, progress);
+  timer.stop(blob.size_bytes);
   auto commit = [&] { store_.blobs().commit(std::move(**attempt), blob.digest); };
   co_await os::offload(pool_, commit);
   co_return true;

@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 
 #include "builder/os/offload.h"
+#include "builder/solver/phase_timer.h"
 
 namespace kiln::ops {
 
@@ -20,7 +21,9 @@ std::shared_ptr<snapshot::Workspace> open_workspace(
 
 asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
                                          solver::Stack base,
-                                         std::shared_ptr<snapshot::Workspace> workspace) {
+                                         std::shared_ptr<snapshot::Workspace> workspace,
+                                         solver::Listener listener) {
+  solver::PhaseTimer timer(std::move(listener), Phase::diff);
   // The row comes first, without a snapshot: its number names the directory, and a directory that a
   // row names is never taken for an orphan.
   auto add = [](store::Tables& tables) {
@@ -39,6 +42,7 @@ asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
     tables.set_layer_snapshot(layer, true, bytes);
   };
   co_await workshop.store.database().run(keep);
+  timer.stop(bytes);
   base.push_back(layer);
   co_return base;
 }

@@ -16,9 +16,10 @@ std::shared_ptr<snapshot::Workspace> open_workspace(
 
 /// Commits `workspace` as a new layer and returns `base` with it on top. The snapshot gets its name
 /// before the database says that it is there: what is between the two after a crash is removed at
-/// the next start.
+/// the next start. `listener` is told how long that took.
 boost::asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
                                                 solver::Stack base,
-                                                std::shared_ptr<snapshot::Workspace> workspace);
+                                                std::shared_ptr<snapshot::Workspace> workspace,
+                                                solver::Listener listener);
 
 }  // namespace kiln::ops

@@ -20,6 +20,11 @@ void Broadcast::progress(std::string_view item,
     listener->progress(item, current_bytes, total_bytes);
 }
 
+void Broadcast::phase(const PhaseSpan& span) {
+  for (StepListener* listener : listeners_)
+    listener->phase(span);
+}
+
 Broadcast::Subscription::Subscription(std::shared_ptr<Broadcast> broadcast, StepListener& listener)
     : broadcast_(std::move(broadcast)),
       place_(broadcast_->listeners_.insert(broadcast_->listeners_.end(), &listener)) {

@@ -26,6 +26,7 @@ class Broadcast final : public StepListener {
   void progress(std::string_view item,
                 std::uint64_t current_bytes,
                 std::uint64_t total_bytes) override;
+  void phase(const PhaseSpan& span) override;
 
   /// Listens until it is destroyed.
   class Subscription {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -14,11 +15,21 @@
 #include "builder/graph/graph.h"
 #include "builder/graph/key_encoding.h"
 #include "builder/store/database.h"
+#include "proto/messages.h"
 
 namespace kiln::solver {
 
 /// A root file system: layers, bottom first.
 using Stack = std::vector<store::LayerId>;
+
+/// Time that was spent on one thing.
+struct PhaseSpan {
+  Phase phase = Phase::run;
+  std::string item;  ///< which layer, image or context; may be ""
+  std::chrono::steady_clock::time_point from;
+  std::chrono::steady_clock::time_point to;
+  std::uint64_t bytes = 0;  ///< that went through it; 0 when that says nothing
+};
 
 /// Follows one step while it runs.
 class StepListener {
@@ -28,6 +39,8 @@ class StepListener {
   virtual void progress(std::string_view item,
                         std::uint64_t current_bytes,
                         std::uint64_t total_bytes) = 0;
+  /// A phase has ended.
+  virtual void phase(const PhaseSpan& /*span*/) {}
 };
 
 /// Shared, because work that several wait for may outlive who began it.

@@ -31,7 +31,8 @@ struct Solver::State {
 /// Shows one step: its start, output and end.
 class Solver::Reporter final : public StepListener {
  public:
-  Reporter(Solver& solver, VertexId vertex) : events_(solver.events_) {
+  Reporter(Solver& solver, VertexId vertex)
+      : events_(solver.events_), build_start_(solver.steps_.began()) {
     const std::string& name = (*solver.graph_)[vertex].name;
     if (name.empty()) return;  // a vertex that users did not write
     step_ = solver.states_[vertex].step = solver.steps_.next();
@@ -46,6 +47,9 @@ class Solver::Reporter final : public StepListener {
                 std::uint64_t total_bytes) override {
     if (step_ != 0) events_(StepProgress{step_, std::string(item), current_bytes, total_bytes});
   }
+  void phase(const PhaseSpan& span) override {
+    if (step_ != 0) events_(to_event(step_, span, build_start_, start_));
+  }
   void end(StepOutcome outcome) {
     const auto elapsed = std::chrono::steady_clock::now() - start_;
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(elapsed).count();
@@ -54,9 +58,26 @@ class Solver::Reporter final : public StepListener {
 
  private:
   const EventSink& events_;
+  StepCounter::Clock::time_point build_start_;
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   int step_ = 0;
 };
+
+StepPhase to_event(int step,
+                   const PhaseSpan& span,
+                   StepCounter::Clock::time_point build_start,
+                   StepCounter::Clock::time_point step_start) {
+  const auto to_ns = [](StepCounter::Clock::duration duration) -> std::int64_t {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(duration).count();
+  };
+  const auto from = std::max({span.from, step_start, build_start});
+  return {step,
+          span.phase,
+          span.item,
+          to_ns(from - build_start),
+          to_ns(std::max(span.to, from) - from),
+          span.bytes};
+}
 
 Solver::Solver(std::shared_ptr<const graph::Graph> graph,
                std::shared_ptr<Executor> executor,
@@ -84,9 +105,13 @@ int Solver::step_of(VertexId vertex) const {
 
 asio::awaitable<std::vector<Stack>> Solver::solve(std::vector<VertexId> targets) {
   closure_ = graph_->closure(targets);
+  auto since = StepCounter::Clock::now();
   co_await identify_sources();
+  tell_key_phase("content of contexts", since);
+  since = StepCounter::Clock::now();
   make_keys();
   co_await look_up();
+  tell_key_phase("cache lookup", since);
   choose_needed(targets);
   if (remote_ && misses()) co_await look_up_remotely(targets);
   report_cached();
@@ -303,6 +328,11 @@ asio::awaitable<Executed> Solver::execute_once(VertexId vertex) {
   if ((*graph_)[vertex].ignore_cache) key += fmt::format(" {}", static_cast<const void*>(this));
   co_return co_await executions_.in_flight.run(std::move(key),
                                                [execution] { return execute(execution); });
+}
+
+void Solver::tell_key_phase(std::string item, StepCounter::Clock::time_point from) {
+  const PhaseSpan span{Phase::key, std::move(item), from, StepCounter::Clock::now(), 0};
+  events_(to_event(0, span, steps_.began(), from));
 }
 
 asio::awaitable<void> Solver::touch_hits() {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <chrono>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -28,14 +29,25 @@
 
 namespace kiln::solver {
 
-/// Numbers the steps of a build; shared by all that show some.
+/// Numbers the steps of a build from 1, and knows when it began; shared by all that show some.
 class StepCounter {
  public:
+  using Clock = std::chrono::steady_clock;
+
   int next() noexcept { return ++last_; }
+  [[nodiscard]] Clock::time_point began() const noexcept { return began_; }
 
  private:
   int last_ = 0;
+  Clock::time_point began_ = Clock::now();
 };
+
+/// A phase as an event of `step`, which began at `step_start`: what was done for another build
+/// before that is not its time. 0 is the build itself.
+[[nodiscard]] StepPhase to_event(int step,
+                                 const PhaseSpan& span,
+                                 StepCounter::Clock::time_point build_start,
+                                 StepCounter::Clock::time_point step_start);
 
 class Solver {
  public:
@@ -91,6 +103,7 @@ class Solver {
   boost::asio::awaitable<void> evaluate_now(graph::VertexId vertex);
   boost::asio::awaitable<Executed> execute_once(graph::VertexId vertex);
   boost::asio::awaitable<void> touch_hits();
+  void tell_key_phase(std::string item, StepCounter::Clock::time_point from);
 
   std::shared_ptr<const graph::Graph> graph_;
   std::shared_ptr<RemoteRecords> remote_;

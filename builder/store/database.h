@@ -53,7 +53,8 @@ struct RecordRow {
   std::string parts;            ///< the key's parts as JSON, for --explain
   std::int64_t created_ns = 0;
   std::int64_t last_used_ns = 0;
-  std::string content_key{};  ///< the same step on inputs of that content; "" has none
+  std::string content_key{};              ///< the same step on inputs of that content; "" has none
+  std::vector<std::string> file_lists{};  ///< what it was made of (file_lists.h)
 };
 
 /// Begins the reference of an image that was given no name: "@sha256:...". Pruning removes it.
@@ -92,12 +93,16 @@ struct FileDigestRow {
 
 struct BuildRow {
   std::string id;
-  std::string status;   ///< running, done, failed, cancelled
-  std::string summary;  ///< context and target, for people
+  std::string status;   ///< running, done, failed, cancelled, interrupted
+  std::string summary;  ///< of the context, for people
   std::string image_digest;
   std::string error;
   std::int64_t started_ns = 0;
-  std::int64_t finished_ns = 0;
+  std::int64_t finished_ns = 0;  ///< 0 while it runs, and when nobody knows
+  std::string target{};
+  std::string names{};  ///< that the image was to get, separated by spaces
+  std::int64_t steps = 0;
+  std::int64_t cached_steps = 0;
 };
 
 struct Connection;
@@ -131,10 +136,15 @@ class Tables {
   std::optional<RecordRow> record(std::string_view key);
   /// The newest record of a content key, which is not "".
   std::optional<RecordRow> record_by_content(std::string_view content_key);
+  /// At most `limit` records of steps named "[...] TITLE", or just so, newest first, without their
+  /// layers; then as many whose names begin with `prefix`, which is not "".
+  std::vector<RecordRow> records_named(std::string_view title, std::string_view prefix, int limit);
   void put_record(const RecordRow& row);
   void touch_record(std::string_view key, std::int64_t now_ns);
   void remove_record(std::string_view key);
   std::vector<RecordRow> records();
+  /// Whether any record was made of that file list.
+  bool is_file_list_used(std::string_view list);
 
   std::optional<ImageRow> image(std::string_view reference);
   std::vector<ImageRow> images();
@@ -154,7 +164,12 @@ class Tables {
   std::uint64_t count_file_digests();
 
   void put_build(const BuildRow& row);
+  /// Newest first.
   std::vector<BuildRow> builds();
+  /// At most two whose id begins so; of "" and "latest" the newest.
+  std::vector<BuildRow> builds_like(std::string_view id);
+  /// False when there is none, or it runs.
+  bool remove_build(std::string_view id);
 
   /// When, since the database was opened, rows were found by layer(), layer_by_diff_id(), record()
   /// or resolution(): whoever found one may be about to use it.

@@ -1,4 +1,4 @@
-// The connection, its transactions, and the tables of images, resolutions, builds and layers.
+// The connection, its transactions, and the tables of images and resolutions.
 #include <fmt/format.h>
 
 #include <array>
@@ -15,13 +15,25 @@ namespace {
 
 /// Step N brings a file of version N to version N + 1; a new file starts at 0. Steps are never
 /// changed, only added.
-const std::array<const char*, 3> kSteps{
+const std::array<const char*, 4> kSteps{
     kSchemaSql,
     "ALTER TABLE records ADD COLUMN content_key TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';",
     // Those of a layer's directories that its tar has no entry for; of no other layer's snapshot.
     "CREATE TABLE implied_directories (layer INTEGER NOT NULL REFERENCES layers (id) ON DELETE "
-    "CASCADE, path BLOB NOT NULL, PRIMARY KEY (layer, path)) WITHOUT ROWID;"};
+    "CASCADE, path BLOB NOT NULL, PRIMARY KEY (layer, path)) WITHOUT ROWID;",
+    // What builds are listed with; the nearest record of a step that is not in the cache is looked
+    // for by name; the file lists (store/file_lists.h) that records were made of.
+    "ALTER TABLE builds ADD COLUMN target TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE builds ADD COLUMN names TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE builds ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE builds ADD COLUMN cached_steps INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX builds_by_start ON builds (started_ns);"
+    "CREATE INDEX records_by_name ON records (name);"
+    "CREATE INDEX records_by_title ON records (substr(name, instr(name, '] ') + 2));"
+    "CREATE TABLE record_files (record INTEGER NOT NULL REFERENCES records (id) ON DELETE CASCADE, "
+    "list TEXT NOT NULL, PRIMARY KEY (record, list)) WITHOUT ROWID;"
+    "CREATE INDEX record_files_by_list ON record_files (list);"};
 
 void migrate(Connection& connection) {
   std::int64_t version = 0;
@@ -215,36 +227,6 @@ std::vector<ResolutionRow> Tables::resolutions() {
 void Tables::remove_resolution(std::string_view reference, std::string_view platform) {
   Query(connection_->prepared("DELETE FROM resolutions WHERE reference = ? AND platform = ?"))
       .bind(reference, platform)
-      .run();
-}
-
-void Tables::put_build(const BuildRow& row) {
-  Query(connection_->prepared(
-            "INSERT INTO builds VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
-            "status = excluded.status, summary = excluded.summary, "
-            "image_digest = excluded.image_digest, error = excluded.error, "
-            "started_ns = excluded.started_ns, finished_ns = excluded.finished_ns"))
-      .bind(row.id, row.status, row.summary, row.image_digest, row.error, row.started_ns,
-            row.finished_ns)
-      .run();
-}
-
-std::vector<BuildRow> Tables::builds() {
-  Query query(
-      connection_->prepared("SELECT id, status, summary, image_digest, error, started_ns, "
-                            "finished_ns FROM builds ORDER BY started_ns DESC, id"));
-  std::vector<BuildRow> rows;
-  while (query.step()) {
-    rows.push_back({query.text(0), query.text(1), query.text(2), query.text(3), query.text(4),
-                    query.integer(5), query.integer(6)});
-  }
-  return rows;
-}
-
-void Tables::end_running_builds(std::string_view error) {
-  Query(connection_->prepared(
-            "UPDATE builds SET status = 'failed', error = ? WHERE status = 'running'"))
-      .bind(error)
       .run();
 }
 

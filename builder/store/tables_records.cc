@@ -51,6 +51,44 @@ std::optional<RecordRow> Tables::record_by_content(std::string_view content_key)
   return only_record(*connection_, query);
 }
 
+std::vector<RecordRow> Tables::records_named(std::string_view title,
+                                             std::string_view prefix,
+                                             int limit) {
+  // As the index has it: what stands behind "[stage 2/5] ".
+  static const std::string named = fmt::format(
+      "SELECT {} FROM records WHERE substr(name, instr(name, '] ') + 2) = ? "
+      "ORDER BY id DESC LIMIT ?",
+      kColumns);
+  static const std::string alike = fmt::format(
+      "SELECT {} FROM records WHERE name > ?1 AND name < ?1 || x'ff' "
+      "AND substr(name, instr(name, '] ') + 2) <> ?2 ORDER BY id DESC LIMIT ?3",
+      kColumns);
+  std::vector<RecordRow> rows;
+  Query exact(connection_->prepared(named.c_str()));
+  exact.bind(title, std::int64_t{limit});
+  while (exact.step())
+    rows.push_back(read_record(exact));
+  Query other(connection_->prepared(alike.c_str()));
+  other.bind(prefix, title, std::int64_t{limit});
+  while (other.step())
+    rows.push_back(read_record(other));
+  Query lists(connection_->prepared(
+      "SELECT list FROM record_files JOIN records ON record = id WHERE key = ? ORDER BY list"));
+  for (RecordRow& row : rows) {
+    lists.bind(row.key);
+    while (lists.step())
+      row.file_lists.push_back(lists.text(0));
+    lists.again();
+  }
+  return rows;
+}
+
+bool Tables::is_file_list_used(std::string_view list) {
+  Query query(connection_->prepared("SELECT 1 FROM record_files WHERE list = ? LIMIT 1"));
+  query.bind(list);
+  return query.step();
+}
+
 void Tables::put_record(const RecordRow& row) {
   ++connection_->writes;
   std::int64_t id = 0;
@@ -74,6 +112,12 @@ void Tables::put_record(const RecordRow& row) {
   for (const LayerId layer : row.layers) {
     insert.bind(id, position++, layer).run();
     insert.again();
+  }
+  Query(connection_->prepared("DELETE FROM record_files WHERE record = ?")).bind(id).run();
+  Query files(connection_->prepared("INSERT OR IGNORE INTO record_files VALUES (?, ?)"));
+  for (const std::string& list : row.file_lists) {
+    files.bind(id, list).run();
+    files.again();
   }
 }
 

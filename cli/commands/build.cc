@@ -4,9 +4,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "cli/build_report.h"
 #include "cli/commands/build_files.h"
 #include "cli/commands/build_flags.h"
 #include "cli/commands/build_secrets.h"
+#include "cli/commands/builds.h"
 #include "cli/commands/commands.h"
 #include "cli/errors.h"
 #include "cli/progress_report.h"
@@ -26,6 +28,7 @@ const char* const kExamples =
   kiln build --secret id=npm,src=$HOME/.npmrc --ssh default .   secrets and keys for RUN --mount
   kiln build --platform linux/amd64,linux/arm64 -t ghcr.io/me/app:1 --push .
   kiln build --check .                         look for mistakes and bad habits, build nothing
+  kiln build --explain --timings .             why steps were not cached, and where the time went
   kiln build --iidfile id.txt --progress plain .   in CI: a log of lines, the digest in a file
 
 A daemon is started when none runs. SOURCE_DATE_EPOCH is passed on as a build argument when it is set.
@@ -83,6 +86,26 @@ int show_answer(const Call& call, const Finished& finished) {
   return call.ignore_status || status.empty() || status == "0" ? kExitOk : kExitFailed;
 }
 
+/// Notes the build's id as it passes.
+class WithBuildId final : public Progress {
+ public:
+  explicit WithBuildId(Progress& shown) : shown_(shown) {}
+
+  void event(const BuildEvent& event, std::string_view line) override {
+    if (const auto* started = std::get_if<BuildStarted>(&event)) build_id_ = started->build_id;
+    shown_.event(event, line);
+  }
+  void redraw() override { shown_.redraw(); }
+  [[nodiscard]] std::optional<std::chrono::milliseconds> redraw_interval() const override {
+    return shown_.redraw_interval();
+  }
+  [[nodiscard]] const std::string& build_id() const { return build_id_; }
+
+ private:
+  Progress& shown_;
+  std::string build_id_;
+};
+
 /// What an earlier build left must not pass for the result of one that failed.
 void remove_stale(const std::string& path) {
   if (!path.empty() && ::unlink(path.c_str()) < 0 && errno != ENOENT)
@@ -133,6 +156,8 @@ void declare(CommandLine& line, BuildFlags& flags) {
   line.option("--progress", flags.progress, "MODE",
               "auto, tty, plain, json (events on stdout) or quiet");
   line.flag("-q,--quiet", flags.quiet, "Print the image's digest and nothing else");
+  line.flag("--explain", flags.explain, "Say of every step that was not cached what differs");
+  line.flag("--timings", flags.timings, "Say at the end where the time went");
   line.option("--iidfile", flags.iidfile, "FILE", "Write the image's digest to a file");
   line.option("--call", flags.call, "METHOD[,format=json]",
               "Ask about the Dockerfile and build nothing: check, outline (arguments, secrets) or "
@@ -162,8 +187,11 @@ int build_command(Invocation& invocation) {
   BuildFiles files = open_build_files(request, flags.file);
   const Lending lending =
       open_lending(flags.secrets, flags.ssh, environment, request, files.descriptors);
-  const auto progress =
-      make_progress({.mode = mode, .title = "Building", .stdout_taken = files.stdout_taken});
+  const auto progress = make_progress({.mode = mode,
+                                       .title = "Building",
+                                       .explain = flags.explain,
+                                       .stdout_taken = files.stdout_taken});
+  WithBuildId watched(*progress);
   remove_stale(flags.iidfile);
   remove_stale(flags.metadata_file);
 
@@ -172,7 +200,10 @@ int build_command(Invocation& invocation) {
                                          .target = "/kiln/v1/builds",
                                          .body = to_json(request),
                                          .descriptors = files.descriptors},
-                                        *progress, user_credentials());
+                                        watched, user_credentials());
+  if (flags.timings && !watched.build_id().empty())
+    write_all(STDERR_FILENO, "\n" + timings_report(fetch_build(client, watched.build_id())),
+              "stderr");
   const auto* finished = std::get_if<Finished>(&outcome);
   if (finished == nullptr) return kExitFailed;
   if (!call.method.empty()) return show_answer(call, *finished);

@@ -34,6 +34,8 @@ struct BuildFlags {
   std::vector<std::string> ssh;
   std::string progress = "auto";
   bool quiet = false;
+  bool explain = false;
+  bool timings = false;
   std::string iidfile;
   std::string metadata_file;
   std::string call;  ///< METHOD[,format=json]

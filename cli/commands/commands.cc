@@ -9,10 +9,12 @@
 namespace kiln::cli {
 
 std::span<const Command> all_commands() {
-  static constexpr std::array<Command, 19> kCommands{{
+  static constexpr std::array<Command, 21> kCommands{{
       {"build", "Build an image from a Dockerfile", build_command},
       {"debug", "Open a shell in what a failed RUN left", debug_command},
       {"context", "Show what a build sees of its context, and why", context_command},
+      {"builds", "List builds, show one, where its time went and why", builds_command},
+      {"logs", "Show the log of a build", logs_command},
       {"images", "List images", images_command},
       {"inspect", "Show an image's manifest and configuration", inspect_command},
       {"history", "Show the steps that made an image", history_command},

@@ -21,6 +21,8 @@ struct Command {
 
 int build_command(Invocation& invocation);
 int context_command(Invocation& invocation);
+int builds_command(Invocation& invocation);
+int logs_command(Invocation& invocation);
 int images_command(Invocation& invocation);
 int inspect_command(Invocation& invocation);
 int history_command(Invocation& invocation);

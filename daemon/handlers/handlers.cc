@@ -8,6 +8,7 @@ Routes make_routes(const HandlerContext& context) {
   Routes routes;
   add_system_routes(routes, context);
   add_build_routes(routes, context);
+  add_history_routes(routes, context);
   add_credential_routes(routes, context);
   add_image_routes(routes, context);
   add_transfer_routes(routes, context);

@@ -26,6 +26,7 @@ struct HandlerContext {
 
 void add_system_routes(Routes& routes, const HandlerContext& context);
 void add_build_routes(Routes& routes, const HandlerContext& context);
+void add_history_routes(Routes& routes, const HandlerContext& context);
 void add_credential_routes(Routes& routes, const HandlerContext& context);
 void add_image_routes(Routes& routes, const HandlerContext& context);
 void add_transfer_routes(Routes& routes, const HandlerContext& context);

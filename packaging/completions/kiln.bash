@@ -31,6 +31,10 @@ _kiln_caches() {
   _kiln_listed id cache ls
 }
 
+_kiln_builds() {
+  _kiln_listed id builds
+}
+
 _kiln() {
   local cur prev words cword command="" verb="" i
   if declare -F _init_completion >/dev/null; then
@@ -109,6 +113,13 @@ _kiln() {
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         compopt -o filenames 2>/dev/null
       fi ;;
+    builds)
+      if [[ $prev == builds ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "ls show explain trace rm" -- "$cur")
+      else
+        mapfile -t COMPREPLY < <(compgen -W "latest $(_kiln_builds)" -- "$cur")
+      fi ;;
+    logs) mapfile -t COMPREPLY < <(compgen -W "latest $(_kiln_builds)" -- "$cur") ;;
     build)
       mapfile -t COMPREPLY < <(compgen -d -- "$cur")
       compopt -o filenames 2>/dev/null ;;

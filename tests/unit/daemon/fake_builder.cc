@@ -8,6 +8,7 @@
 #include "builder/cache_mounts.h"
 #include "builder/context_listing.h"
 #include "builder/debug.h"
+#include "builder/history.h"
 #include "builder/images.h"
 #include "builder/os/file.h"
 
@@ -73,6 +74,24 @@ awaitable<Finished> run_build(BuildRequest request, Caller& caller, Services&) {
     co_await timer.async_wait(asio::use_awaitable);
   }
   co_return Finished{"b1", "sha256:1", "", request.tags, {}};
+}
+
+awaitable<std::vector<BuildSummary>> list_builds(Services&) {
+  BuildSummary build;
+  build.id = "1a";
+  co_return std::vector<BuildSummary>{build};
+}
+awaitable<BuildDetail> show_build(std::string id, Services&) {
+  record("show " + id);
+  co_return BuildDetail{};
+}
+awaitable<std::string> read_build_log(std::string id, std::uint64_t offset, Services&) {
+  record("log " + id + " from " + std::to_string(offset));
+  co_return build_log_part_json(offset, false, "");
+}
+awaitable<BuildsRemoved> remove_build(std::string id, Services&) {
+  record("forget " + id);
+  co_return BuildsRemoved{1, 2};
 }
 
 awaitable<Finished> pull_image(TransferRequest request, Caller&, Services&) {

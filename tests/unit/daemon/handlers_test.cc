@@ -200,6 +200,18 @@ TEST_F(Handlers, ListInspectTagAndRemoveImages) {
   EXPECT_THAT(fake_builder().calls, ElementsAre("tag a b:2", "remove a"));
 }
 
+TEST_F(Handlers, ListShowAndForgetBuilds) {
+  EXPECT_THAT(ask(get("/kiln/v1/builds")).body, HasSubstr("\"id\":\"1a\""));
+  EXPECT_EQ(ask(get("/kiln/v1/builds/show?id=latest")).status, 200);
+  EXPECT_EQ(ask(get("/kiln/v1/builds/show")).status, 400);
+  EXPECT_EQ(ask(get("/kiln/v1/builds/log?id=1a&offset=70")).body,
+            R"({"next_offset":70,"running":false,"events":[]})");
+  EXPECT_EQ(ask(get("/kiln/v1/builds/log?id=1a&offset=x")).status, 400);
+  EXPECT_EQ(ask("DELETE /kiln/v1/builds?id=1a HTTP/1.1\r\nHost: k\r\n\r\n").body,
+            R"({"builds":1,"freed_bytes":2})");
+  EXPECT_THAT(fake_builder().calls, ElementsAre("show latest", "log 1a from 70", "forget 1a"));
+}
+
 TEST_F(Handlers, PruneAndTellDiskUsage) {
   EXPECT_EQ(from_json<PruneReport>(ask(post("/kiln/v1/prune", R"({"all":true})")).body).records,
             2U);

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "proto/build_history.h"
+
 namespace kiln {
 namespace {
 
@@ -21,6 +23,58 @@ TEST(BuildEvent, StepStartedIsWrittenWithItsName) {
   EXPECT_EQ(to_json(BuildEvent(StepStarted{3, "RUN x"})),
             R"({"event":"step_started","step":3,"name":"RUN x"})");
   EXPECT_EQ(there_and_back(StepStarted{3, "RUN x"}).name, "RUN x");
+}
+
+TEST(BuildEvent, BuildStartedComesBack) {
+  EXPECT_EQ(there_and_back(BuildStarted{"b1"}).build_id, "b1");
+}
+
+TEST(BuildEvent, StepPhaseComesBackWithEachPhase) {
+  for (int phase = 0; phase <= static_cast<int>(Phase::output); ++phase) {
+    const StepPhase event =
+        there_and_back(StepPhase{1, static_cast<Phase>(phase), "x", 5, 1LL << 40U, 7});
+    EXPECT_EQ(event.phase, static_cast<Phase>(phase));
+    EXPECT_EQ(event.duration_ns, 1LL << 40U);
+    EXPECT_EQ(event.bytes, 7U);
+  }
+}
+
+TEST(BuildEvent, StepExplainedComesBackWithItsDifferences) {
+  const StepExplained event = there_and_back(StepExplained{
+      1, MissReason::changed, {{DifferenceKind::variable, "V", "added", "", "2"}}, 3});
+  EXPECT_EQ(event.reason, MissReason::changed);
+  EXPECT_EQ(event.differences.at(0).kind, DifferenceKind::variable);
+  EXPECT_EQ(event.differences.at(0).after, "2");
+  EXPECT_EQ(event.more, 3U);
+}
+
+TEST(BuildHistory, APartOfALogIsJsonOfItsLines) {
+  const std::string lines = to_json(TimedEvent{7, StepLog{1, 2, "a\nb"}}) + "\n" +
+                            to_json(TimedEvent{9, StepEnded{1, StepOutcome::done, 0}}) + "\n";
+  const auto part = from_json<BuildLogPart>(build_log_part_json(300, true, lines));
+  EXPECT_EQ(part.next_offset, 300U);
+  EXPECT_TRUE(part.running);
+  ASSERT_EQ(part.events.size(), 2U);
+  EXPECT_EQ(part.events[0].at_ns, 7);
+  EXPECT_EQ(std::get<StepLog>(part.events[0].event).text, "a\nb");
+  EXPECT_TRUE(from_json<BuildLogPart>(build_log_part_json(0, false, "")).events.empty());
+}
+
+TEST(BuildHistory, ABuildsDetailComesBack) {
+  BuildDetail detail;
+  detail.build = {"1a", "done", ".", "t", {"app:1"}, "sha256:x", "", "2026-01-02T03:04:05Z",
+                  9,    2,      1};
+  detail.steps = {{1,
+                   "RUN x",
+                   "done",
+                   3,
+                   4,
+                   StepExplained{1, MissReason::first, {}, 0},
+                   {{1, Phase::run, "", 3, 4, 0}}}};
+  const auto again = from_json<BuildDetail>(to_json(detail));
+  EXPECT_EQ(to_json(again), to_json(detail));
+  EXPECT_EQ(again.build.names.at(0), "app:1");
+  EXPECT_EQ(again.steps.at(0).explained->reason, MissReason::first);
 }
 
 TEST(BuildEvent, StepProgressComesBack) {

@@ -48,6 +48,51 @@ TEST_F(CacheTablesTest, PuttingARecordAgainReplacesItsLayers) {
   });
 }
 
+TEST_F(CacheTablesTest, RecordsAreFoundByWhatAStepIsCalledWithoutItsPlace) {
+  run([](Tables& tables) {
+    tables.put_record({"a", {}, "[2/3] RUN make", "{}", 1, 1, "", {"list"}});
+    tables.put_record({"b", {}, "[3/4] RUN make", "{}", 1, 1});
+    tables.put_record({"c", {}, "[2/3] RUN make all", "{}", 1, 1});
+    tables.put_record({"d", {}, "[dev 2/3] RUN other", "{}", 1, 1});
+    const auto found = tables.records_named("RUN make", "[2/", 10);
+    ASSERT_THAT(found, SizeIs(3));
+    EXPECT_EQ(found[0].key, "b") << "the newest";
+    EXPECT_EQ(found[1].key, "a");
+    EXPECT_THAT(found[1].file_lists, ElementsAre("list"));
+    EXPECT_EQ(found[2].key, "c") << "at the same place";
+    EXPECT_THAT(tables.records_named("RUN make", "[9/", 1), SizeIs(1));
+  });
+}
+
+TEST_F(CacheTablesTest, AFileListIsUsedAsLongAsARecordWasMadeOfIt) {
+  run([](Tables& tables) {
+    tables.put_record({"a", {}, "x", "{}", 1, 1, "", {"one", "two"}});
+    tables.put_record({"b", {}, "x", "{}", 1, 1, "", {"one"}});
+    tables.put_record({"a", {}, "x", "{}", 1, 1, "", {"one"}});
+    EXPECT_TRUE(tables.is_file_list_used("one"));
+    EXPECT_FALSE(tables.is_file_list_used("two"));
+    tables.remove_record("a");
+    tables.remove_record("b");
+    EXPECT_FALSE(tables.is_file_list_used("one"));
+  });
+}
+
+TEST_F(CacheTablesTest, BuildsAreFoundByTheBeginningOfTheirIdAndTheNewestByNothing) {
+  run([](Tables& tables) {
+    tables.put_build({"aa1", "done", ".", "", "", 10, 20});
+    tables.put_build({"aa2", "running", ".", "", "", 30, 0});
+    tables.put_build({"b", "done", ".", "", "", 20, 30});
+    EXPECT_THAT(tables.builds_like("aa"), SizeIs(2));
+    EXPECT_THAT(tables.builds_like("%"), IsEmpty());
+    ASSERT_THAT(tables.builds_like("aa1"), SizeIs(1));
+    EXPECT_EQ(tables.builds_like("").at(0).id, "aa2");
+    EXPECT_EQ(tables.builds_like("latest").at(0).id, "aa2");
+    EXPECT_TRUE(tables.remove_build("aa1"));
+    EXPECT_FALSE(tables.remove_build("aa1"));
+    EXPECT_FALSE(tables.remove_build("aa2")) << "it runs";
+  });
+}
+
 TEST_F(CacheTablesTest, AllRecordsAreListedWithTheirOwnLayers) {
   run([](Tables& tables) {
     tables.put_record({"a", {LayerId{1}}, "a", "{}", 1, 1});

@@ -142,7 +142,7 @@ TEST_F(StoreTest, BuildsThatRanWhenTheDaemonEndedHaveFailed) {
   reopen();
   const auto builds = run([](Tables& tables) { return tables.builds(); });
   ASSERT_THAT(builds, SizeIs(1));
-  EXPECT_EQ(builds[0].status, "failed");
+  EXPECT_EQ(builds[0].status, "interrupted");
   EXPECT_THAT(builds[0].error, HasSubstr("stopped"));
 }
 

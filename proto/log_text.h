@@ -8,7 +8,7 @@
 
 #include "proto/messages.h"
 
-namespace kiln::daemon {
+namespace kiln {
 
 /// The length of `text` without a character that is begun at its end but not complete.
 [[nodiscard]] std::size_t complete_utf8_size(std::string_view text);
@@ -26,4 +26,4 @@ class LogText {
   std::map<std::pair<int, int>, std::string> waiting_;  ///< (step, stream) → 1..3 bytes
 };
 
-}  // namespace kiln::daemon
+}  // namespace kiln

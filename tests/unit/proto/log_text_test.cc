@@ -1,8 +1,8 @@
-#include "daemon/log_text.h"
+#include "proto/log_text.h"
 
 #include <gtest/gtest.h>
 
-namespace kiln::daemon {
+namespace kiln {
 namespace {
 
 TEST(CompleteUtf8Size, LeavesOutACharacterThatIsOnlyBegun) {
@@ -39,4 +39,4 @@ TEST(LogText, KeepsStreamsAndStepsApart) {
 }
 
 }  // namespace
-}  // namespace kiln::daemon
+}  // namespace kiln

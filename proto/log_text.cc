@@ -1,8 +1,8 @@
-#include "daemon/log_text.h"
+#include "proto/log_text.h"
 
 #include <algorithm>
 
-namespace kiln::daemon {
+namespace kiln {
 
 namespace {
 
@@ -49,4 +49,4 @@ std::vector<StepLog> LogText::finish(std::optional<int> step) {
   return rest;
 }
 
-}  // namespace kiln::daemon
+}  // namespace kiln
