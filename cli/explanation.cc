@@ -71,6 +71,7 @@ std::vector<std::string> explain(const StepExplained& explained) {
   std::vector<std::string> lines;
   for (const Difference& difference : explained.differences)
     lines.push_back("not cached: " + describe(difference));
+  if (lines.empty()) lines.emplace_back("not cached: differs from its record");
   if (explained.more > 0) lines.push_back(fmt::format("not cached: and {} more", explained.more));
   return lines;
 }

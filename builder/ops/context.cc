@@ -23,6 +23,15 @@ bool is_racy(const store::FileIdentity& file, std::int64_t hashed_ns) {
   return file.ctime_ns + (coarse ? kCoarseNs : kTickNs) >= hashed_ns;
 }
 
+void keep_digests(ContextSelection& selection, const SelectedFiles& files) {
+  std::size_t file = 0;
+  for (SelectedSource& source : selection.sources) {
+    for (TreeEntry& entry : source.entries) {
+      if (S_ISREG(entry.status.st_mode)) entry.digest = files.digests[file++];
+    }
+  }
+}
+
 }  // namespace
 
 ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory,
@@ -45,7 +54,7 @@ ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory
   return selection;
 }
 
-asio::awaitable<std::vector<graph::KeyPart>> digest_context(const ContextSelection& selection,
+asio::awaitable<std::vector<graph::KeyPart>> digest_context(ContextSelection& selection,
                                                             store::Database& database,
                                                             asio::thread_pool& pool) {
   SelectedFiles files = regular_files(selection.sources);
@@ -53,6 +62,7 @@ asio::awaitable<std::vector<graph::KeyPart>> digest_context(const ContextSelecti
   if (selection.directory->is_ours) {
     files.digests.resize(files.entries.size());
     co_await hash_files(tree, files, pool);
+    keep_digests(selection, files);
     co_return summarize(selection.sources, files, Owners::counted);
   }
   auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
@@ -65,6 +75,7 @@ asio::awaitable<std::vector<graph::KeyPart>> digest_context(const ContextSelecti
   }
   auto keep = [&rows](store::Tables& tables) { tables.put_file_digests(rows); };
   if (!rows.empty()) co_await database.run(keep);
+  keep_digests(selection, files);
   co_return summarize(selection.sources, files, Owners::ignored);
 }
 

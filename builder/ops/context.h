@@ -46,8 +46,10 @@ struct ContextSelection {
 /// One part for each of the source's patterns: the digest of names, types, modes, link targets,
 /// xattrs and bytes of what it selects. Times do not count, nor do owners unless the directory is
 /// ours: copies from a client's directory do not keep them. Files are hashed on `pool`, several at
-/// a time. Throws Error{unavailable} for a file that changes meanwhile.
-boost::asio::awaitable<std::vector<graph::KeyPart>> digest_context(
-    const ContextSelection& selection, store::Database& database, boost::asio::thread_pool& pool);
+/// a time; the entries get their digests. Throws Error{unavailable} for a file that changes
+/// meanwhile.
+boost::asio::awaitable<std::vector<graph::KeyPart>> digest_context(ContextSelection& selection,
+                                                                   store::Database& database,
+                                                                   boost::asio::thread_pool& pool);
 
 }  // namespace kiln::ops

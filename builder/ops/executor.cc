@@ -2,12 +2,14 @@
 
 #include "builder/ops/exec.h"
 #include "builder/ops/file.h"
+#include "builder/ops/file_list.h"
 #include "builder/ops/git_access.h"
 #include "builder/ops/git_source.h"
 #include "builder/ops/http_source.h"
 #include "builder/ops/image_source.h"
 #include "builder/ops/stack_content.h"
 #include "builder/os/cancellable.h"
+#include "builder/os/offload.h"
 
 namespace kiln::ops {
 
@@ -48,7 +50,7 @@ asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::select_local(
   auto select = [directory = found->second, &local](std::stop_token stop) {
     return select_context(directory, local, std::move(stop));
   };
-  const ContextSelection& selection = selections_[vertex] =
+  ContextSelection& selection = selections_[vertex] =
       co_await os::offload_cancellable(workshop_.pool, select);
   co_return co_await digest_context(selection, workshop_.store.database(), workshop_.pool);
 }
@@ -111,6 +113,25 @@ asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
                 definition.name);
   }
   co_return solver::Stack(upper.begin() + static_cast<std::ptrdiff_t>(lower.size()), upper.end());
+}
+
+asio::awaitable<std::string> BuildExecutor::keep_file_list(VertexId source) {
+  const auto selection = selections_.find(source);
+  if (selection == selections_.end()) co_return "";
+  auto keep = [&] { return store::keep_file_list(workshop_.store, list_files(selection->second)); };
+  co_return co_await os::offload(workshop_.pool, keep);
+}
+
+asio::awaitable<std::vector<Difference>> BuildExecutor::compare_files(VertexId source,
+                                                                      std::string earlier_list) {
+  const auto selection = selections_.find(source);
+  if (selection == selections_.end()) co_return std::vector<Difference>{};
+  auto read_and_compare = [&] {
+    auto before = store::read_file_list(workshop_.store, earlier_list);
+    return before ? compare(std::move(*before), list_files(selection->second))
+                  : std::vector<Difference>{};
+  };
+  co_return co_await os::offload(workshop_.pool, read_and_compare);
 }
 
 bool BuildExecutor::usable(const std::vector<store::LayerRow>& layers) const {

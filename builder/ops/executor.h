@@ -75,6 +75,9 @@ class BuildExecutor final : public solver::Executor {
   boost::asio::awaitable<solver::Stack> run(graph::VertexId vertex,
                                             std::vector<solver::Stack> inputs,
                                             solver::Listener listener) override;
+  boost::asio::awaitable<std::string> keep_file_list(graph::VertexId source) override;
+  boost::asio::awaitable<std::vector<Difference>> compare_files(graph::VertexId source,
+                                                                std::string earlier_list) override;
   [[nodiscard]] bool usable(const std::vector<store::LayerRow>& layers) const override;
 
  private:

@@ -18,6 +18,7 @@
 #include "builder/ops/xattrs.h"
 #include "builder/os/dir.h"
 #include "builder/os/peer.h"
+#include "proto/digest.h"
 
 namespace kiln::ops {
 
@@ -33,7 +34,8 @@ struct TreeEntry {
   struct stat status{};       ///< of the entry itself, not of what a link points to
   std::string link_target;    ///< of a symbolic link
   std::vector<Xattr> xattrs;  ///< of a directory below the top; a file's are read with its bytes
-  bool is_passage = false;    ///< a directory that was not selected itself, but something below it
+  std::optional<Digest> digest{};  ///< of a regular file's bytes and xattrs, once it is known
+  bool is_passage = false;  ///< a directory that was not selected itself, but something below it
 };
 
 /// One file or directory that a source names.

@@ -22,4 +22,15 @@ std::string parts_to_json(const std::vector<graph::KeyPart>& parts) {
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+std::vector<graph::KeyPart> parts_from_json(std::string_view text) {
+  const nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  std::vector<graph::KeyPart> parts;
+  if (!json.is_array()) return parts;
+  for (const nlohmann::json& part : json) {
+    if (part.is_array() && part.size() == 2 && part[0].is_string() && part[1].is_string())
+      parts.push_back({part[0].get<std::string>(), part[1].get<std::string>()});
+  }
+  return parts;
+}
+
 }  // namespace kiln::solver

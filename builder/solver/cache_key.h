@@ -20,7 +20,8 @@ struct CacheKey {
 [[nodiscard]] CacheKey make_key(std::vector<graph::KeyPart> own,
                                 const std::vector<CacheKey>& inputs);
 
-/// Parts as a JSON array of [name, value], and back.
+/// Parts as a JSON array of [name, value], and back; of what is no such array, nothing.
 [[nodiscard]] std::string parts_to_json(const std::vector<graph::KeyPart>& parts);
+[[nodiscard]] std::vector<graph::KeyPart> parts_from_json(std::string_view text);
 
 }  // namespace kiln::solver

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "builder/os/file.h"
 #include "builder/solver/content_key.h"
 #include "builder/solver/lookup.h"
@@ -68,29 +71,83 @@ asio::awaitable<SharedOutcome> ask_remotely(Shared execution, ContentKey content
 }
 
 /// A record of the definition key that came meanwhile, else one of the content key.
-asio::awaitable<SharedOutcome> look_up(Shared execution, std::optional<ContentKey> content) {
+asio::awaitable<Found> look_up(Shared execution, std::optional<ContentKey> content) {
   auto find = [&](store::Tables& tables) {
     const Executor& executor = *execution->executor;
-    SharedOutcome found =
-        find_usable(tables, execution->key.digest.str(), executor, execution->leases);
-    if (found || !content) return found;
-    return find_usable_content(tables, content->str(), executor, execution->leases);
+    Found found = find_usable(tables, execution->key.digest.str(), executor, execution->leases);
+    if (found.outcome || !content) return found;
+    const bool gone = found.gone;
+    found = find_usable_content(tables, content->str(), executor, execution->leases);
+    found.gone = found.gone || gone;
+    return found;
   };
-  SharedOutcome found = co_await execution->database.run(find);
-  if (!found && content && execution->remote)
-    found = co_await ask_remotely(execution, std::move(*content));
+  Found found = co_await execution->database.run(find);
+  if (!found.outcome && content && execution->remote)
+    found.outcome = co_await ask_remotely(execution, std::move(*content));
   co_return found;
+}
+
+/// So many records are compared with a step, of its name and of its place each.
+constexpr int kCandidates = 16;
+/// So many differences are told; of a large tree all may differ.
+constexpr std::size_t kToldDifferences = 10;
+
+asio::awaitable<StepExplained> explain_changes(Shared execution) {
+  const StepTitle title = title_of((*execution->graph)[execution->vertex].name);
+  auto find = [&title](store::Tables& tables) {
+    return tables.records_named(title.title, title.prefix, kCandidates);
+  };
+  const std::vector<store::RecordRow> candidates = co_await execution->database.run(find);
+  const std::vector<graph::KeyPart> parts =
+      parts_with_inputs(execution->key.parts, execution->described, {});
+  std::optional<Explanation> found = explain_miss(title, parts, execution->described, candidates);
+  if (!found) co_return StepExplained{};
+  StepExplained explained{0, MissReason::changed, std::move(found->differences), 0};
+  for (const FilesToCompare& files : found->files) {
+    std::vector<Difference> differences =
+        co_await execution->executor->compare_files(files.source, files.earlier_list);
+    if (differences.empty()) differences = files.otherwise;
+    std::ranges::move(differences, std::back_inserter(explained.differences));
+  }
+  if (explained.differences.size() > kToldDifferences) {
+    explained.more = explained.differences.size() - kToldDifferences;
+    explained.differences.resize(kToldDifferences);
+  }
+  co_return explained;
+}
+
+/// Tells those who follow the step why it runs.
+asio::awaitable<void> explain(Shared execution, bool gone) {
+  const graph::Vertex& vertex = (*execution->graph)[execution->vertex];
+  if (vertex.name.empty()) co_return;  // users did not write it, and don't see it
+  StepExplained explained;
+  if (vertex.ignore_cache) {
+    explained.reason = MissReason::no_cache;
+  } else if (gone) {
+    explained.reason = MissReason::gone;
+  } else {
+    explained = co_await explain_changes(execution);
+  }
+  execution->broadcast->explained(explained);
 }
 
 asio::awaitable<void> record(Shared execution, std::string content, SharedOutcome outcome) {
   const std::int64_t now = os::now_ns();
-  store::RecordRow row{execution->key.digest.str(),
-                       outcome->stack,
-                       (*execution->graph)[execution->vertex].name,
-                       parts_to_json(execution->key.parts),
-                       now,
-                       now,
-                       std::move(content)};
+  std::vector<std::string> lists;
+  for (const DescribedInput& input : execution->described)
+    lists.push_back(co_await execution->executor->keep_file_list(input.vertex));
+  store::RecordRow row{
+      execution->key.digest.str(),
+      outcome->stack,
+      (*execution->graph)[execution->vertex].name,
+      parts_to_json(parts_with_inputs(execution->key.parts, execution->described, lists)),
+      now,
+      now,
+      std::move(content),
+      {}};
+  for (std::string& list : lists) {
+    if (!list.empty()) row.file_lists.push_back(std::move(list));
+  }
   auto put = [&row](store::Tables& tables) { tables.put_record(row); };
   co_await execution->database.run(put);
 }
@@ -107,12 +164,16 @@ asio::awaitable<Executed> execute(Shared execution) {
   const os::Limiter::Slot slot = co_await execution->executions.slots.acquire(execution->build);
   const std::optional<ContentKey> key = co_await content_key(execution);
   const std::string content = key ? key->str() : "";
+  bool gone = execution->gone;
   if (!vertex.ignore_cache) {
-    if (SharedOutcome found = co_await look_up(execution, key)) {
-      co_await record(execution, content, found);
-      co_return Executed{std::move(found), false};
+    Found found = co_await look_up(execution, key);
+    if (found.outcome) {
+      co_await record(execution, content, found.outcome);
+      co_return Executed{std::move(found.outcome), false};
     }
+    gone = gone || found.gone;
   }
+  co_await explain(execution, gone);
   std::vector<Stack> inputs;
   for (const SharedOutcome& input : execution->inputs)
     inputs.push_back(input->stack);

@@ -10,6 +10,7 @@
 #include "builder/solver/cache_key.h"
 #include "builder/solver/executions.h"
 #include "builder/solver/executor.h"
+#include "builder/solver/explain.h"
 #include "builder/solver/remote_records.h"
 
 namespace kiln::solver {
@@ -25,6 +26,8 @@ struct Execution {
   CacheKey key;
   std::vector<Digest> input_keys;     ///< definition keys of the inputs
   std::vector<SharedOutcome> inputs;  ///< and what they gave
+  std::vector<DescribedInput> described;
+  bool gone = false;  ///< there was a record, of layers that are gone
   std::shared_ptr<Broadcast> broadcast;
   std::shared_ptr<RemoteRecords> remote;  ///< nullptr: none is asked
   os::Limiter::Party build;               ///< shares the places for running steps with other builds

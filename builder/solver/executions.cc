@@ -25,9 +25,16 @@ void Broadcast::phase(const PhaseSpan& span) {
     listener->phase(span);
 }
 
+void Broadcast::explained(const StepExplained& explained) {
+  explained_ = explained;
+  for (StepListener* listener : listeners_)
+    listener->explained(explained);
+}
+
 Broadcast::Subscription::Subscription(std::shared_ptr<Broadcast> broadcast, StepListener& listener)
     : broadcast_(std::move(broadcast)),
       place_(broadcast_->listeners_.insert(broadcast_->listeners_.end(), &listener)) {
+  if (broadcast_->explained_) listener.explained(*broadcast_->explained_);
   for (const auto& [stream, text] : broadcast_->said_)
     listener.log(stream, text);
 }

@@ -7,6 +7,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "builder/os/task_group.h"
@@ -27,6 +28,7 @@ class Broadcast final : public StepListener {
                 std::uint64_t current_bytes,
                 std::uint64_t total_bytes) override;
   void phase(const PhaseSpan& span) override;
+  void explained(const StepExplained& explained) override;
 
   /// Listens until it is destroyed.
   class Subscription {
@@ -45,6 +47,7 @@ class Broadcast final : public StepListener {
   std::list<StepListener*> listeners_;
   std::list<std::pair<int, std::string>> said_;
   std::size_t said_bytes_ = 0;
+  std::optional<StepExplained> explained_;
 };
 
 /// A step's result, held against garbage collection for as long as anyone has it.

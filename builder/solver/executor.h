@@ -41,6 +41,8 @@ class StepListener {
                         std::uint64_t total_bytes) = 0;
   /// A phase has ended.
   virtual void phase(const PhaseSpan& /*span*/) {}
+  /// Why the step was not taken from the cache; its number is the listener's to fill in.
+  virtual void explained(const StepExplained& /*explained*/) {}
 };
 
 /// Shared, because work that several wait for may outlive who began it.
@@ -79,6 +81,19 @@ class Executor : public std::enable_shared_from_this<Executor> {
   virtual boost::asio::awaitable<Stack> run(graph::VertexId vertex,
                                             std::vector<Stack> inputs,
                                             Listener listener) = 0;
+
+  /// The list of the files that a local source selects, kept for later explanations; "" when there
+  /// is none.
+  virtual boost::asio::awaitable<std::string> keep_file_list(graph::VertexId /*source*/) {
+    co_return "";
+  }
+
+  /// The files that a local source selects, compared with an earlier list of such; nothing when
+  /// that is gone.
+  virtual boost::asio::awaitable<std::vector<Difference>> compare_files(
+      graph::VertexId /*source*/, std::string /*earlier_list*/) {
+    co_return std::vector<Difference>{};
+  }
 
   /// False when something of the stack is gone for good, so that the record which names it is a
   /// miss.

@@ -18,31 +18,31 @@ bool is_usable(const std::vector<store::LayerId>& stack,
   return executor.usable(layers);
 }
 
-SharedOutcome use(const std::optional<store::RecordRow>& record,
-                  store::Tables& tables,
-                  const Executor& executor,
-                  store::LeaseTable& leases) {
-  if (!record) return nullptr;
+Found use(const std::optional<store::RecordRow>& record,
+          store::Tables& tables,
+          const Executor& executor,
+          store::LeaseTable& leases) {
+  if (!record) return {};
   if (!is_usable(record->layers, tables, executor)) {
     tables.remove_record(record->key);
-    return nullptr;
+    return {nullptr, true};
   }
-  return std::make_shared<const Outcome>(record->layers, leases);
+  return {std::make_shared<const Outcome>(record->layers, leases), false};
 }
 
 }  // namespace
 
-SharedOutcome find_usable(store::Tables& tables,
-                          std::string_view key,
-                          const Executor& executor,
-                          store::LeaseTable& leases) {
+Found find_usable(store::Tables& tables,
+                  std::string_view key,
+                  const Executor& executor,
+                  store::LeaseTable& leases) {
   return use(tables.record(key), tables, executor, leases);
 }
 
-SharedOutcome find_usable_content(store::Tables& tables,
-                                  std::string_view content_key,
-                                  const Executor& executor,
-                                  store::LeaseTable& leases) {
+Found find_usable_content(store::Tables& tables,
+                          std::string_view content_key,
+                          const Executor& executor,
+                          store::LeaseTable& leases) {
   return use(tables.record_by_content(content_key), tables, executor, leases);
 }
 

@@ -10,18 +10,23 @@
 
 namespace kiln::solver {
 
-/// The record of `key` with its layers leased, or nullptr when there is none or a layer of it is
-/// gone: a damaged record is a miss, and is removed.
-[[nodiscard]] SharedOutcome find_usable(store::Tables& tables,
-                                        std::string_view key,
-                                        const Executor& executor,
-                                        store::LeaseTable& leases);
+/// What a record gives.
+struct Found {
+  SharedOutcome outcome;  ///< with its layers leased; nullptr when there is no usable record
+  bool gone = false;      ///< there was one, of layers that are gone
+};
+
+/// The record of `key`. One of which a layer is gone is a miss, and is removed.
+[[nodiscard]] Found find_usable(store::Tables& tables,
+                                std::string_view key,
+                                const Executor& executor,
+                                store::LeaseTable& leases);
 
 /// The same by a content key.
-[[nodiscard]] SharedOutcome find_usable_content(store::Tables& tables,
-                                                std::string_view content_key,
-                                                const Executor& executor,
-                                                store::LeaseTable& leases);
+[[nodiscard]] Found find_usable_content(store::Tables& tables,
+                                        std::string_view content_key,
+                                        const Executor& executor,
+                                        store::LeaseTable& leases);
 
 /// Makes a remote record one of this store, its layers leased; nullptr when a layer of it can't be
 /// had.

@@ -22,6 +22,8 @@ struct Solver::State {
   SharedOutcome outcome;  ///< the record's on a hit, the run's after a miss
   std::string from;       ///< the remote cache of a hit
   bool hit = false;
+  bool gone = false;  ///< there was a record, of layers that are gone
+  bool ran = false;
   bool needed = false;
   bool failed = false;
   std::shared_ptr<os::Event> done;  ///< set while someone evaluates it
@@ -46,6 +48,12 @@ class Solver::Reporter final : public StepListener {
                 std::uint64_t current_bytes,
                 std::uint64_t total_bytes) override {
     if (step_ != 0) events_(StepProgress{step_, std::string(item), current_bytes, total_bytes});
+  }
+  void explained(const StepExplained& explained) override {
+    if (step_ == 0) return;
+    StepExplained own = explained;
+    own.step = step_;
+    events_(std::move(own));
   }
   void phase(const PhaseSpan& span) override {
     if (step_ != 0) events_(to_event(step_, span, build_start_, start_));
@@ -184,7 +192,9 @@ asio::awaitable<void> Solver::look_up() {
       State& state = states_[vertex];
       // The lease is taken in the transaction that finds the record: collection looks at leases in
       // its own transaction, so it sees either the lease or no record.
-      state.outcome = find_usable(tables, state.key->digest.str(), *executor_, leases_);
+      Found found = find_usable(tables, state.key->digest.str(), *executor_, leases_);
+      state.gone = found.gone;
+      state.outcome = std::move(found.outcome);
       state.hit = state.outcome != nullptr;
     }
   };
@@ -298,6 +308,7 @@ asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
     const Broadcast::Subscription subscription(broadcast, reporter);
     Executed executed = co_await execute_once(vertex);
     states_[vertex].outcome = std::move(executed.outcome);
+    states_[vertex].ran = executed.ran;
     if (!executed.ran) outcome = StepOutcome::cached;
     if (executed.ran && observer_) observer_(vertex, states_[vertex].outcome->stack);
   } catch (const boost::system::system_error&) {
@@ -316,14 +327,20 @@ asio::awaitable<void> Solver::evaluate_now(VertexId vertex) {
 asio::awaitable<Executed> Solver::execute_once(VertexId vertex) {
   std::vector<Digest> input_keys;
   std::vector<SharedOutcome> inputs;
+  std::vector<DescribedInput> described;
   for (const VertexId input : (*graph_)[vertex].inputs) {
+    const State& state = states_[input];
+    const bool source = is_source((*graph_)[input]);
+    described.push_back({input, (*graph_)[input].name,
+                         source ? state.key->parts : std::vector<graph::KeyPart>{}, state.ran});
     input_keys.push_back(states_[input].key->digest);
     inputs.push_back(states_[input].outcome);
   }
   std::string key = states_[vertex].key->digest.str();
   const auto execution = std::make_shared<const Execution>(
       graph_, executor_, executions_, database_, leases_, vertex, *states_[vertex].key,
-      std::move(input_keys), std::move(inputs), executions_.broadcast(key), remote_, &steps_);
+      std::move(input_keys), std::move(inputs), std::move(described), states_[vertex].gone,
+      executions_.broadcast(key), remote_, &steps_);
   // A step that must not use the cache is nobody else's either.
   if ((*graph_)[vertex].ignore_cache) key += fmt::format(" {}", static_cast<const void*>(this));
   co_return co_await executions_.in_flight.run(std::move(key),

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "builder/store/disk_size.h"
+#include "builder/store/file_lists.h"
 #include "builder/store/gc_plan.h"
 #include "builder/store/git_cache.h"
 #include "builder/store/implied_names.h"
@@ -98,7 +99,8 @@ PruneReport prune(Store& store, LeaseTable& leases, bool all) {
     sweep.remove(blob.digest, [&] { trash.take(store.blobs().path(blob.digest)); });
   }
   each_unused_repository(store, [&](const fs::path& repository) { trash.take(repository); });
-  return {plan.records.size(), trash.empty()};
+  const std::uint64_t lists = sweep_file_lists(store);
+  return {plan.records.size(), trash.empty() + lists};
 }
 
 }  // namespace kiln::store

@@ -7,6 +7,7 @@
 //   ROOT/cache-mounts/     directories of RUN --mount=type=cache
 //   ROOT/failed/           what failed steps left, for a while (ops/failed_steps.h)
 //   ROOT/builds/ID/        a build's whole log
+//   ROOT/file-lists/HEX    the files that records were made of (file_lists.h)
 //   ROOT/tmp/              everything unfinished; emptied at start
 //   ROOT/runtime/          running steps' state, cleaned by the sandbox
 //   ROOT/lock              held while the store is open

@@ -30,7 +30,8 @@ const std::array<const char*, 4> kSteps{
     "ALTER TABLE builds ADD COLUMN cached_steps INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX builds_by_start ON builds (started_ns);"
     "CREATE INDEX records_by_name ON records (name);"
-    "CREATE INDEX records_by_title ON records (substr(name, instr(name, '] ') + 2));"
+    "CREATE INDEX records_by_title ON records (substr(name, instr(name, '] ') + 2 * (instr(name, "
+    "'] ') > 0)));"
     "CREATE TABLE record_files (record INTEGER NOT NULL REFERENCES records (id) ON DELETE CASCADE, "
     "list TEXT NOT NULL, PRIMARY KEY (record, list)) WITHOUT ROWID;"
     "CREATE INDEX record_files_by_list ON record_files (list);"};

@@ -59,7 +59,7 @@ bool Tables::remove_build(std::string_view id) {
       "DELETE FROM builds WHERE id = ? AND status <> 'running' RETURNING id"));
   query.bind(id);
   const bool removed = query.step();
-  while (query.step()) {
+  while (removed && query.step()) {
   }
   return removed;
 }

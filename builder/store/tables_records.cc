@@ -54,14 +54,16 @@ std::optional<RecordRow> Tables::record_by_content(std::string_view content_key)
 std::vector<RecordRow> Tables::records_named(std::string_view title,
                                              std::string_view prefix,
                                              int limit) {
-  // As the index has it: what stands behind "[stage 2/5] ".
+  // As the index has it: what stands behind "[stage 2/5] ", or the whole name.
   static const std::string named = fmt::format(
-      "SELECT {} FROM records WHERE substr(name, instr(name, '] ') + 2) = ? "
+      "SELECT {} FROM records WHERE "
+      "substr(name, instr(name, '] ') + 2 * (instr(name, '] ') > 0)) = ? "
       "ORDER BY id DESC LIMIT ?",
       kColumns);
   static const std::string alike = fmt::format(
       "SELECT {} FROM records WHERE name > ?1 AND name < ?1 || x'ff' "
-      "AND substr(name, instr(name, '] ') + 2) <> ?2 ORDER BY id DESC LIMIT ?3",
+      "AND substr(name, instr(name, '] ') + 2 * (instr(name, '] ') > 0)) <> ?2 "
+      "ORDER BY id DESC LIMIT ?3",
       kColumns);
   std::vector<RecordRow> rows;
   Query exact(connection_->prepared(named.c_str()));

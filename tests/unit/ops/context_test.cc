@@ -18,7 +18,7 @@ class ContextTest : public testing::Test {
                      const std::vector<std::string>& source_exclude = {}) {
     const auto directory = std::make_shared<const ClientDirectory>(
         os::Dir::open(scratch_ / "context"), os::Peer{}, "the build context");
-    const ContextSelection selection = select_context(
+    ContextSelection selection = select_context(
         directory, {"context", {include}, exclude, source_exclude, false, false}, {});
     const auto parts = test::run_async(digest_context(selection, store_.database(), pool_));
     std::string text;

@@ -8,6 +8,8 @@ namespace {
 struct Recorder final : StepListener {
   void log(int /*stream*/, std::string_view text) override { said += text; }
   void progress(std::string_view item, std::uint64_t, std::uint64_t) override { items += item; }
+  void explained(const StepExplained& explained) override { reason = explained.reason; }
+  std::optional<MissReason> reason;
   std::string said;
   std::string items;
 };
@@ -32,6 +34,14 @@ TEST(Broadcast, ReplaysToWhoJoinsLate) {
   const Broadcast::Subscription subscription(broadcast, late);
   broadcast->log(2, "now");
   EXPECT_EQ(late.said, "early now");
+}
+
+TEST(Broadcast, TellsWhoJoinsLateWhyTheStepRuns) {
+  const auto broadcast = std::make_shared<Broadcast>();
+  broadcast->explained({0, MissReason::gone, {}, 0});
+  Recorder late;
+  const Broadcast::Subscription subscription(broadcast, late);
+  EXPECT_EQ(late.reason, MissReason::gone);
 }
 
 TEST(Broadcast, KeepsABoundedReplay) {

@@ -4,6 +4,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <map>
 #include <set>
 
 #include "builder/store/store.h"
@@ -110,6 +111,20 @@ struct SolverTest : testing::Test {
     return found;
   }
 
+  using Reasons = std::map<std::string, MissReason>;
+  /// Why steps ran, by their names.
+  Reasons reasons() {
+    std::map<int, std::string> names;
+    Reasons found;
+    for (const BuildEvent& event : events) {
+      if (const auto* started = std::get_if<StepStarted>(&event))
+        names[started->step] = started->name;
+      if (const auto* explained = std::get_if<StepExplained>(&event))
+        found[names[explained->step]] = explained->reason;
+    }
+    return found;
+  }
+
   using Names = std::vector<std::string>;
   test::Scratch scratch;
   store::Store store{scratch / "root"};
@@ -132,6 +147,22 @@ TEST_F(SolverTest, RunsAChainOnceAndThenNothing) {
   EXPECT_EQ(count(StepOutcome::cached), 2);
 }
 
+TEST_F(SolverTest, AStepThatRunsSaysWhy) {
+  const auto a = exec("a", {local()});
+  const auto b = exec("b", {a});
+  solve(b);
+  EXPECT_EQ(reasons(), (Reasons{{"a", MissReason::first}, {"b", MissReason::first}}));
+  solve(b);
+  EXPECT_EQ(reasons(), Reasons{});
+  recorder->content = "v2";
+  solve(b);
+  EXPECT_EQ(reasons(), (Reasons{{"a", MissReason::changed}, {"b", MissReason::changed}}));
+  recorder->gone = {stack.back()};
+  solve(b);
+  EXPECT_EQ(reasons(), (Reasons{{"b", MissReason::gone}}));
+  solve(exec("forced", {a}, true));
+  EXPECT_EQ(reasons(), (Reasons{{"forced", MissReason::no_cache}}));
+}
 TEST_F(SolverTest, RunsASharedInputOnce) {
   const auto base = exec("base", {});
   const auto left = exec("left", {base});

@@ -61,6 +61,8 @@ TEST_F(CacheTablesTest, RecordsAreFoundByWhatAStepIsCalledWithoutItsPlace) {
     EXPECT_THAT(found[1].file_lists, ElementsAre("list"));
     EXPECT_EQ(found[2].key, "c") << "at the same place";
     EXPECT_THAT(tables.records_named("RUN make", "[9/", 1), SizeIs(1));
+    tables.put_record({"e", {}, "no place", "{}", 1, 1});
+    EXPECT_THAT(tables.records_named("no place", "[9/", 1), SizeIs(1));
   });
 }
 
