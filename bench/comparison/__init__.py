@@ -1,0 +1,1 @@
+"""What bench/compare is made of. main.py reads as one page."""
