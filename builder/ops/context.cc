@@ -23,11 +23,15 @@ bool is_racy(const store::FileIdentity& file, std::int64_t hashed_ns) {
   return file.ctime_ns + (coarse ? kCoarseNs : kTickNs) >= hashed_ns;
 }
 
-void keep_digests(ContextSelection& selection, const SelectedFiles& files) {
+void keep_digests(ContextSelection& selection,
+                  const SelectedFiles& files,
+                  const std::vector<bool>& may_differ) {
   std::size_t file = 0;
   for (SelectedSource& source : selection.sources) {
     for (TreeEntry& entry : source.entries) {
-      if (S_ISREG(entry.status.st_mode)) entry.digest = files.digests[file++];
+      if (!S_ISREG(entry.status.st_mode)) continue;
+      entry.digest = files.digests[file];
+      entry.may_differ = may_differ[file++];
     }
   }
 }
@@ -62,20 +66,26 @@ asio::awaitable<std::vector<graph::KeyPart>> digest_context(ContextSelection& se
   if (selection.directory->is_ours) {
     files.digests.resize(files.entries.size());
     co_await hash_files(tree, files, pool);
-    keep_digests(selection, files);
+    keep_digests(selection, files, std::vector<bool>(files.entries.size()));
     co_return summarize(selection.sources, files, Owners::counted);
   }
   auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
   files.digests = co_await database.run(find);
   const std::int64_t started_ns = os::now_ns();
+  const std::vector<std::size_t> hashed = co_await hash_files(tree, files, pool);
+  // What was written in the same tick, or may be written without showing it, is hashed again by the
+  // next build, and compared when it is copied.
+  std::vector<bool> may_differ(files.entries.size());
+  for (const std::size_t i : files.being_written)
+    may_differ[i] = true;
   std::vector<store::FileDigestRow> rows;
-  for (const std::size_t i : co_await hash_files(tree, files, pool)) {
-    if (!is_racy(files.identities[i], started_ns))
-      rows.push_back({files.identities[i], *files.digests[i]});
+  for (const std::size_t i : hashed) {
+    may_differ[i] = may_differ[i] || is_racy(files.identities[i], started_ns);
+    if (!may_differ[i]) rows.push_back({files.identities[i], *files.digests[i]});
   }
   auto keep = [&rows](store::Tables& tables) { tables.put_file_digests(rows); };
   if (!rows.empty()) co_await database.run(keep);
-  keep_digests(selection, files);
+  keep_digests(selection, files, may_differ);
   co_return summarize(selection.sources, files, Owners::ignored);
 }
 

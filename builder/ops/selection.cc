@@ -339,6 +339,13 @@ os::Fd open_entry(const SourceTree& tree, const TreeEntry& entry) {
   return fd;
 }
 
+void fail_changed(const TreeEntry& entry) {
+  throw Error(
+      Errc::unavailable,
+      "\"{}\" changed while the build was reading it; build again when nothing writes to it",
+      entry.path);
+}
+
 void check_unchanged(int fd, const TreeEntry& entry) {
   struct stat now{};
   if (::fstat(fd, &now) != 0) throw system_error(errno, "stat " + entry.path);
@@ -347,12 +354,7 @@ void check_unchanged(int fd, const TreeEntry& entry) {
       now.st_dev == then.st_dev && now.st_ino == then.st_ino && now.st_size == then.st_size &&
       now.st_mtim.tv_sec == then.st_mtim.tv_sec && now.st_mtim.tv_nsec == then.st_mtim.tv_nsec &&
       now.st_ctim.tv_sec == then.st_ctim.tv_sec && now.st_ctim.tv_nsec == then.st_ctim.tv_nsec;
-  if (!same) {
-    throw Error(
-        Errc::unavailable,
-        "\"{}\" changed while the build was reading it; build again when nothing writes to it",
-        entry.path);
-  }
+  if (!same) fail_changed(entry);
 }
 
 }  // namespace kiln::ops

@@ -35,6 +35,8 @@ struct TreeEntry {
   std::string link_target;    ///< of a symbolic link
   std::vector<Xattr> xattrs;  ///< of a directory below the top; a file's are read with its bytes
   std::optional<Digest> digest{};  ///< of a regular file's bytes and xattrs, once it is known
+  /// The file may change, or has, without showing it: a copy of it is compared with the digest.
+  bool may_differ = false;
   bool is_passage = false;  ///< a directory that was not selected itself, but something below it
 };
 
@@ -80,7 +82,10 @@ struct SourceFilter {
 /// longer the version that `entry` describes.
 [[nodiscard]] os::Fd open_entry(const SourceTree& tree, const TreeEntry& entry);
 
-/// Throws Error{unavailable} when the open file changed since `entry` was listed.
+/// Throws Error{unavailable}: the file changed while the build was reading it.
+[[noreturn]] void fail_changed(const TreeEntry& entry);
+
+/// Throws that when the open file changed since `entry` was listed.
 void check_unchanged(int fd, const TreeEntry& entry);
 
 }  // namespace kiln::ops

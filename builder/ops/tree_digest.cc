@@ -6,11 +6,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <mutex>
 #include <thread>
 
 #include "builder/ops/xattrs.h"
 #include "builder/os/cancellable.h"
 #include "builder/os/task_group.h"
+#include "builder/os/writers.h"
 #include "proto/error.h"
 
 namespace kiln::ops {
@@ -37,46 +39,46 @@ void add_xattrs(const std::vector<Xattr>& xattrs, Sha256& sha) {
   }
 }
 
-/// The digest of a file's bytes, and of its xattrs when it has some.
-Digest hash_file(const SourceTree& tree, const TreeEntry& entry, std::vector<std::byte>& buffer) {
+struct Hashed {
+  Digest digest;
+  bool being_written = false;
+};
+
+Hashed hash_file(const SourceTree& tree, const TreeEntry& entry, MutableBytes buffer) {
   const os::Fd fd = open_entry(tree, entry);
-  Sha256 sha;
-  while (true) {
-    const ssize_t count = ::read(fd.get(), buffer.data(), buffer.size());
-    if (count < 0) throw system_error(errno, fmt::format("read \"{}\"", entry.path));
-    if (count == 0) break;
-    sha.update(Bytes(buffer).first(static_cast<std::size_t>(count)));
-  }
-  const std::vector<Xattr> xattrs = read_xattrs(fd.get());
+  // First: what is written through a descriptor or a mapping that is made later shows in the times.
+  const bool being_written = os::has_writers(fd.get());
+  Digest digest = content_digest(fd.get(), read_xattrs(fd.get()), entry.path, buffer);
   check_unchanged(fd.get(), entry);
-  Digest content = sha.finish();
-  if (xattrs.empty()) return content;
-  Sha256 both;
-  both.update(content.str());
-  add_xattrs(xattrs, both);
-  return both.finish();
+  return {std::move(digest), being_written};
 }
+
+/// Files that several threads hash.
+struct Work {
+  const SourceTree& tree;
+  SelectedFiles& files;
+  std::vector<std::size_t> missing;
+  std::atomic<std::size_t> next{0};
+  std::mutex mutex{};
+};
 
 /// Takes the next file that has no digest until none is left; several run side by side.
-void hash_some(const SourceTree& tree,
-               SelectedFiles& files,
-               std::atomic<std::size_t>& next,
-               const std::vector<std::size_t>& missing,
-               const std::stop_token& stop) {
+void hash_some(Work& work, const std::stop_token& stop) {
   std::vector<std::byte> buffer(kReadBytes);
-  for (std::size_t i = next++; i < missing.size(); i = next++) {
+  for (std::size_t i = work.next++; i < work.missing.size(); i = work.next++) {
     if (stop.stop_requested()) throw Error(Errc::cancelled, "cancelled while hashing files");
-    files.digests[missing[i]] = hash_file(tree, *files.entries[missing[i]], buffer);
+    const std::size_t file = work.missing[i];
+    Hashed hashed = hash_file(work.tree, *work.files.entries[file], buffer);
+    work.files.digests[file] = std::move(hashed.digest);
+    if (!hashed.being_written) continue;
+    const std::lock_guard lock(work.mutex);
+    work.files.being_written.push_back(file);
   }
 }
 
-asio::awaitable<void> hash_on_pool(asio::thread_pool& pool,
-                                   const SourceTree& tree,
-                                   SelectedFiles& files,
-                                   std::atomic<std::size_t>& next,
-                                   const std::vector<std::size_t>& missing) {
-  auto work = [&](std::stop_token stop) {
-    hash_some(tree, files, next, missing, stop);
+asio::awaitable<void> hash_on_pool(asio::thread_pool& pool, Work& files) {
+  auto work = [&files](std::stop_token stop) {
+    hash_some(files, stop);
     return true;
   };
   co_await os::offload_cancellable(pool, work);
@@ -106,6 +108,26 @@ void describe(const TreeEntry& entry,
 
 }  // namespace
 
+Digest content_digest(int fd,
+                      const std::vector<Xattr>& xattrs,
+                      const std::string& path,
+                      MutableBytes buffer) {
+  Sha256 sha;
+  for (off_t at = 0;;) {
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), at);
+    if (count < 0) throw system_error(errno, fmt::format("read \"{}\"", path));
+    if (count == 0) break;
+    sha.update(buffer.first(static_cast<std::size_t>(count)));
+    at += count;
+  }
+  Digest content = sha.finish();
+  if (xattrs.empty()) return content;
+  Sha256 both;
+  both.update(content.str());
+  add_xattrs(xattrs, both);
+  return both.finish();
+}
+
 SelectedFiles regular_files(const std::vector<SelectedSource>& sources) {
   SelectedFiles files;
   for (const SelectedSource& source : sources) {
@@ -121,19 +143,16 @@ SelectedFiles regular_files(const std::vector<SelectedSource>& sources) {
 asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tree,
                                                      SelectedFiles& files,
                                                      asio::thread_pool& pool) {
-  std::vector<std::size_t> missing;
+  Work work{tree, files, {}};
   for (std::size_t i = 0; i < files.entries.size(); ++i) {
-    if (!files.digests[i]) missing.push_back(i);
+    if (!files.digests[i]) work.missing.push_back(i);
   }
-  if (missing.empty()) co_return missing;
-  std::atomic<std::size_t> next{0};
   std::vector<asio::awaitable<void>> tasks;
   const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
-  for (std::size_t i = 0; i < std::min(threads, missing.size()); ++i) {
-    tasks.push_back(hash_on_pool(pool, tree, files, next, missing));
-  }
-  co_await os::all_of(std::move(tasks));
-  co_return missing;
+  for (std::size_t i = 0; i < std::min(threads, work.missing.size()); ++i)
+    tasks.push_back(hash_on_pool(pool, work));
+  if (!tasks.empty()) co_await os::all_of(std::move(tasks));
+  co_return std::move(work.missing);
 }
 
 std::vector<graph::KeyPart> summarize(const std::vector<SelectedSource>& sources,

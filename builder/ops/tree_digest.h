@@ -18,10 +18,19 @@ struct SelectedFiles {
   std::vector<const TreeEntry*> entries;
   std::vector<store::FileIdentity> identities;
   std::vector<std::optional<Digest>> digests;
+  /// Those that somebody could write to while they were hashed (os/writers.h).
+  std::vector<std::size_t> being_written{};
 };
 
 /// The entries are `sources`', which outlives the result.
 [[nodiscard]] SelectedFiles regular_files(const std::vector<SelectedSource>& sources);
+
+/// The digest of the open file's bytes and of `xattrs`, of which there may be none. `fd` may be at
+/// any place.
+[[nodiscard]] Digest content_digest(int fd,
+                                    const std::vector<Xattr>& xattrs,
+                                    const std::string& path,
+                                    MutableBytes buffer);
 
 /// Reads the files that have no digest, several at a time, and gives them one. Returns which they
 /// were. Throws Error{unavailable} for a file that changes meanwhile.

@@ -112,5 +112,14 @@ TEST_F(ContextTest, KeepsDigestsOfFilesThatAreOldEnough) {
   EXPECT_EQ(store_.database().run_blocking(count), 1U);
 }
 
+TEST_F(ContextTest, KeepsNoDigestOfAFileThatIsOpenForWriting) {
+  const auto file = scratch_.write("context/a", "A");
+  ::usleep(50'000);
+  const os::Fd writer = os::open_file(file, O_RDWR);
+  digest();
+  auto count = [](store::Tables& tables) { return tables.count_file_digests(); };
+  EXPECT_EQ(store_.database().run_blocking(count), 0U);
+}
+
 }  // namespace
 }  // namespace kiln::ops
