@@ -169,8 +169,9 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   // tar → diff id → compressor → digest and size → blob, in one pass
   store::BlobWriter writer = blobs.writer();
   HashingSink blob_hash(writer);
+  BlockTable blocks;
   const std::unique_ptr<Sink> compressor =
-      make_compressor(options.compression, blob_hash, options.threads);
+      make_compressor(options.compression, blob_hash, options.threads, {options.earlier, &blocks});
   HashingSink tar_hash(*compressor);
   write_tar(snapshot, tar_hash, options, true, stop);
   tar_hash.finish();
@@ -182,7 +183,7 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
                                   blob_hash.count_bytes(),
                                   {},
                                   {}},
-                  tar_hash.count_bytes()};
+                  tar_hash.count_bytes(), std::move(blocks)};
   blobs.commit(std::move(writer), digest);
   return layer;
 }

@@ -24,6 +24,9 @@ struct WriteOptions {
   std::vector<std::string> implied{};
   /// An entry "./" for the root too, and times to the nanosecond: a directory as it is.
   bool exact = false;
+  /// A blob of the same compression whose blocks are taken where they are the same; outlives the
+  /// call.
+  const EarlierBlob* earlier = nullptr;
 };
 
 /// A finished layer blob, already in the store.
@@ -31,12 +34,14 @@ struct LayerBlob {
   DiffId diff_id;
   oci::Descriptor descriptor;
   std::uint64_t tar_bytes = 0;
+  BlockTable blocks{};  ///< of the blob; of one without compression none
 };
 
 /// Writes the difference that a snapshot directory holds as one layer, hashing tar and blob in one
 /// pass.
 ///
-/// in      an overlayfs upper directory: character devices 0/0 are deletions, and
+/// in      an overlayfs upper directory, or a mount that shows one: character devices 0/0 are
+/// deletions, and
 ///         trusted.overlay.opaque="y" hides what is below
 /// out     pax tar without an entry for the root; depth first, names sorted bytewise in each
 ///         directory, ".wh..wh..opq" and then ".wh.NAME" deletions first; numeric owners without

@@ -1,9 +1,11 @@
 #include "builder/ops/copy_tree.h"
 
 #include <fcntl.h>
+#include <openssl/sha.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <map>
@@ -12,6 +14,7 @@
 
 #include "builder/layer/apply_layer.h"
 #include "builder/ops/copy_data.h"
+#include "builder/ops/tree_digest.h"
 #include "builder/ops/xattrs.h"
 #include "builder/os/file.h"
 #include "proto/error.h"
@@ -20,9 +23,17 @@ namespace kiln::ops {
 
 namespace {
 
+constexpr std::size_t kReadBytes = 1024UL * 1024;
+
 std::string base_of(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   return std::string(slash == std::string_view::npos ? path : path.substr(slash + 1));
+}
+
+bool are_equal(const std::vector<Xattr>& a, const std::vector<Xattr>& b) {
+  return std::ranges::equal(a, b, [](const Xattr& one, const Xattr& other) {
+    return one.name == other.name && one.value == other.value;
+  });
 }
 
 /// Nobody answers on a copied socket: an empty file is left of it.
@@ -47,7 +58,9 @@ class TreeCopier {
     if (options_.unpack_archives && S_ISREG(top.status.st_mode) && unpack(top, path)) return;
     const Destination::Place place = destination_.place_of_file(path, source.name, made());
     destination_.keep_times(place.parent.get());
-    copy_entry(top, place.parent.get(), place.name);
+    const std::string directory = destination_.path_of(place.parent.get());
+    copy_entry(top, place.parent.get(), place.name,
+               directory.empty() ? place.name : fmt::format("{}/{}", directory, place.name));
   }
 
  private:
@@ -113,7 +126,7 @@ class TreeCopier {
       if (S_ISDIR(entry.status.st_mode)) {
         open.emplace_back(entry.path, copy_directory(entry, parent));
       } else {
-        copy_entry(entry, parent, base_of(entry.path));
+        copy_entry(entry, parent, base_of(entry.path), copied_path(entry));
       }
     }
   }
@@ -132,6 +145,7 @@ class TreeCopier {
 
   os::Fd copy_directory(const TreeEntry& entry, int parent) {
     const std::string name = base_of(entry.path);
+    const bool kept = keeps(entry, copied_path(entry));
     struct stat existing{};
     bool is_new = false;
     if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
@@ -149,16 +163,49 @@ class TreeCopier {
     }
     os::Fd made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made) throw system_error(errno, "open directory " + name);
+    if (kept) {
+      destination_.keep_times(made.get());
+      return made;
+    }
     if (entry.is_passage && !is_new) {
       destination_.keep_times(made.get());
       if (::fchmod(made.get(), entry.status.st_mode & 07777U) != 0)
         throw system_error(errno, "chmod " + name);
       return made;
     }
+    const bool on_earlier = options_.journal != nullptr && options_.journal->is_on_earlier();
+    if (on_earlier && !is_new && !are_equal(read_xattrs(made.get()), entry.xattrs)) {
+      // Whose attributes are too many here, the earlier copy's or the layers', nobody knows.
+      throw Error(Errc::unavailable, "\"{}\" has other attributes than before", entry.path);
+    }
     set_metadata(made.get(), entry.status, name);
     write_xattrs(made.get(), entry.xattrs);
     destination_.set_times(made.get(), time_of(entry));
     return made;
+  }
+
+  /// All that the copy shows of an entry; zero where that is not known.
+  [[nodiscard]] FileState state_of(const TreeEntry& entry) const {
+    const struct stat& status = entry.status;
+    const bool regular = S_ISREG(status.st_mode);
+    const bool plain = regular || S_ISLNK(status.st_mode) || S_ISDIR(status.st_mode);
+    if (!plain || (regular && !entry.digest) || entry.is_passage) return {};
+    const OwnerIds owner = owner_of(status);
+    const timespec time = time_of(entry);
+    std::string text = fmt::format("{:o} {:o} {}:{} {}.{} {} {}", status.st_mode & S_IFMT,
+                                   mode_of(status), owner.uid, owner.gid, time.tv_sec, time.tv_nsec,
+                                   regular ? status.st_size : 0, entry.link_target);
+    if (entry.digest) text += entry.digest->str();
+    for (const Xattr& xattr : entry.xattrs)
+      text += fmt::format(" {}:{}{}:{}", xattr.name.size(), xattr.name, xattr.value.size(),
+                          xattr.value);
+    FileState state;
+    SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), state.data());
+    return state;
+  }
+
+  bool keeps(const TreeEntry& entry, const std::string& path) const {
+    return options_.journal != nullptr && options_.journal->keeps(path, state_of(entry));
   }
 
   void set_metadata(int fd, const struct stat& status, const std::string& name) {
@@ -167,10 +214,19 @@ class TreeCopier {
     if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
   }
 
-  void copy_entry(const TreeEntry& entry, int parent, const std::string& name) {
+  void copy_entry(const TreeEntry& entry,
+                  int parent,
+                  const std::string& name,
+                  const std::string& path) {
+    const std::string earlier = earlier_name(entry, path);
+    if (keeps(entry, path) && earlier.empty()) return;
     destination_.clear_place(parent, name);
+    if (!earlier.empty()) {
+      link_to(earlier, path, parent, name);
+      return;
+    }
     if (S_ISREG(entry.status.st_mode)) {
-      if (!link_to_earlier(entry, parent, name)) copy_file(entry, parent, name);
+      copy_file(entry, parent, name);
       return;
     }
     if (S_ISLNK(entry.status.st_mode)) {
@@ -195,31 +251,49 @@ class TreeCopier {
     }
   }
 
-  /// Names of one file in the source are names of one file in the copy.
-  bool link_to_earlier(const TreeEntry& entry, int parent, const std::string& name) {
-    if (entry.status.st_nlink < 2 || !copies_directory_) return false;
+  /// Names of one file in the source are names of one file in the copy: the first of them, "" for
+  /// that itself.
+  std::string earlier_name(const TreeEntry& entry, const std::string& path) {
+    if (!S_ISREG(entry.status.st_mode) || entry.status.st_nlink < 2 || !copies_directory_)
+      return "";
     const auto [known, is_new] =
-        links_.try_emplace({entry.status.st_dev, entry.status.st_ino}, copied_path(entry));
-    if (is_new) return false;
+        links_.try_emplace({entry.status.st_dev, entry.status.st_ino}, path);
+    return is_new ? "" : known->second;
+  }
+
+  void link_to(const std::string& earlier,
+               const std::string& path,
+               int parent,
+               const std::string& name) {
     // The earlier name consists of directories that this copy has opened without following links.
-    if (::linkat(destination_.root().fd(), known->second.c_str(), parent, name.c_str(), 0) != 0) {
+    if (::linkat(destination_.root().fd(), earlier.c_str(), parent, name.c_str(), 0) != 0) {
       throw system_error(errno, "make hard link " + name);
     }
-    return true;
+    if (options_.journal == nullptr) return;
+    options_.journal->make_anew_next_time(earlier);
+    options_.journal->make_anew_next_time(path);
   }
 
   void copy_file(const TreeEntry& entry, int parent, const std::string& name) {
     const os::Fd from = open_entry(tree_, entry);
     os::Fd to(
-        ::openat(parent, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+        ::openat(parent, name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!to) throw system_error(errno, "create " + name);
     copy_data(from.get(), to.get(), static_cast<std::uint64_t>(entry.status.st_size), entry.path,
               stop_);
     check_unchanged(from.get(), entry);
+    const std::vector<Xattr> xattrs = read_xattrs(from.get());
+    if (entry.may_differ) check_copy(to.get(), xattrs, entry);
     set_metadata(to.get(), entry.status, name);
-    write_xattrs(to.get(), read_xattrs(from.get()));  // after chown, which drops capabilities
+    write_xattrs(to.get(), xattrs);  // after chown, which drops capabilities
     const std::array<timespec, 2> times{time_of(entry), time_of(entry)};
     if (::futimens(to.get(), times.data()) != 0) throw system_error(errno, "set times of " + name);
+  }
+
+  /// What has arrived must be what the step's key says.
+  static void check_copy(int to, const std::vector<Xattr>& xattrs, const TreeEntry& entry) {
+    std::vector<std::byte> buffer(kReadBytes);
+    if (content_digest(to, xattrs, entry.path, buffer) != entry.digest) fail_changed(entry);
   }
 
   const SourceTree& tree_;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "builder/graph/file_mode.h"
+#include "builder/ops/copied_files.h"
 #include "builder/ops/destination.h"
 #include "builder/ops/selection.h"
 
@@ -18,6 +19,7 @@ struct CopyOptions {
   std::uint32_t made_directory_mode = 0755;
   bool unpack_archives = false;
   std::optional<std::int64_t> time;  ///< seconds; of everything copied, instead of its own
+  CopyJournal* journal = nullptr;    ///< follows the copy, outlives it; may be missing
 };
 
 /// Copies one selected source to `destination` (absolute; a trailing '/' means into that directory,

@@ -167,6 +167,10 @@ void Destination::restore_times() {
     const std::optional<os::Fd> fd =
         root_.try_open_at(path, O_RDONLY | O_DIRECTORY, os::Links::refuse);
     if (!fd) continue;  // removed by a later action
+    struct stat now{};
+    if (::fstat(fd->get(), &now) != 0) throw system_error(errno, "stat /" + path);
+    // Setting what is there already would copy a directory of the layers below up.
+    if (now.st_mtim.tv_sec == time.tv_sec && now.st_mtim.tv_nsec == time.tv_nsec) continue;
     const std::array<timespec, 2> times{time, time};
     if (::futimens(fd->get(), times.data()) != 0)
       throw system_error(errno, "set times of /" + path);

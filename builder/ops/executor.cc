@@ -95,8 +95,8 @@ asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
                                    listener, workshop_);
   }
   if (graph::is_scratch(definition)) co_return solver::Stack{};
-  if (const auto* file = std::get_if<graph::FileOp>(&definition.op)) {
-    co_return co_await run_file_op(*file, with_selections(), inputs_.credentials, listener,
+  if (std::holds_alternative<graph::FileOp>(definition.op)) {
+    co_return co_await run_file_op(definition, with_selections(), inputs_.credentials, listener,
                                    workshop_);
   }
   if (std::holds_alternative<graph::MergeOp>(definition.op)) {

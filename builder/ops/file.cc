@@ -10,6 +10,7 @@
 #include "builder/graph/pattern.h"
 #include "builder/ops/copy_tree.h"
 #include "builder/ops/new_layer.h"
+#include "builder/ops/repeated_copy.h"
 #include "builder/os/cancellable.h"
 #include "builder/sandbox/user.h"
 #include "builder/solver/phase_timer.h"
@@ -33,22 +34,24 @@ class FileActions {
               const std::vector<FileInput>& inputs,
               std::vector<MountedInput>& mounted,
               const os::Dir& root,
+              CopyJournal* journal,
               std::stop_token stop)
       : op_(op),
         inputs_(inputs),
         mounted_(mounted),
         root_(root),
         destination_(root, op.made_time),
+        journal_(journal),
         stop_(std::move(stop)) {}
 
-  /// Returns what users should be told.
-  std::vector<std::string> run() {
+  void run() {
     for (const graph::FileAction& action : op_.actions) {
       std::visit([this](const auto& one) { run(one); }, action);
     }
-    destination_.restore_times();
-    return std::move(warnings_);
   }
+  [[nodiscard]] Destination& destination() noexcept { return destination_; }
+  /// What users should be told.
+  [[nodiscard]] const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 
  private:
   /// Names that the image does not know are root's, as in BuildKit; but somebody is told.
@@ -73,6 +76,7 @@ class FileActions {
     if (copy.made_directory_mode) options.made_directory_mode = *copy.made_directory_mode;
     options.unpack_archives = copy.unpack_archives;
     options.time = op_.copied_time;
+    options.journal = journal_;
     if (input.selection) {
       for (const SelectedSource& source : input.selection->sources) {
         copy_tree(input.selection->tree(), source, destination_, copy.destination, options, stop_);
@@ -151,6 +155,7 @@ class FileActions {
   std::vector<MountedInput>& mounted_;
   const os::Dir& root_;
   Destination destination_;
+  CopyJournal* journal_;
   std::stop_token stop_;
   std::vector<std::string> warnings_;
 };
@@ -160,49 +165,128 @@ using Paths = std::vector<std::filesystem::path>;
 struct Acted {
   std::shared_ptr<snapshot::Workspace> workspace;
   std::vector<std::string> warnings;
+  std::optional<EarlierCopy> made_on;  ///< the workspace holds a difference from that
+  CopyJournal journal{};
 };
 
-/// Mounts, acts, and gives the workspace back with its changes. Blocks.
-Acted act(const graph::FileOp& op,
+/// Names of owners mean what the layers below the copy say, not what an earlier copy put there.
+bool has_accounts(const CopiedFiles& files) {
+  return files.contains("etc") || files.contains("etc/passwd") || files.contains("etc/group");
+}
+
+bool may_name_owners(const graph::FileOp& op) {
+  return std::ranges::any_of(op.actions, [](const graph::FileAction& action) {
+    const auto* copy = std::get_if<graph::CopyAction>(&action);
+    return copy != nullptr && copy->owner.has_value();
+  });
+}
+
+/// One file operation with all that it needs.
+class Attempt {
+ public:
+  Attempt(const graph::FileOp& op,
           const std::vector<FileInput>& inputs,
           const std::vector<Paths>& snapshots,
           Workshop& workshop,
-          std::stop_token stop) {
-  const Paths base = inputs.empty() ? Paths{} : snapshots.front();
-  auto workspace = open_workspace(workshop, "file", base);
-  std::vector<MountedInput> mounted(inputs.size());
-  for (std::size_t i = 1; i < inputs.size(); ++i) {
-    if (inputs[i].selection) continue;
-    mounted[i].view =
-        std::make_unique<snapshot::View>(workshop.store.make_temp("view"), snapshots[i]);
-    mounted[i].root = os::Dir::open(mounted[i].view->root());
+          std::stop_token stop)
+      : op_(op),
+        inputs_(inputs),
+        snapshots_(snapshots),
+        base_(inputs.empty() ? Paths{} : snapshots.front()),
+        workshop_(workshop),
+        stop_(std::move(stop)) {}
+
+  /// Mounts, acts, and gives the workspace back with its changes. Blocks.
+  Acted from_nothing(bool journaled) {
+    Acted acted;
+    (void)act(base_, journaled ? &acted.journal : nullptr, acted);
+    return acted;
   }
-  const os::Dir root = os::Dir::open(workspace->root());
-  std::vector<std::string> warnings = FileActions(op, inputs, mounted, root, std::move(stop)).run();
-  return {std::move(workspace), std::move(warnings)};
-}
+
+  /// The same on top of an earlier result. nullopt where that is not possible, whatever stands in
+  /// the way: from_nothing() does it, or says what is really wrong. Blocks.
+  std::optional<Acted> on_earlier(const EarlierCopy& earlier) {
+    if (may_name_owners(op_) && has_accounts(earlier.files)) return std::nullopt;
+    Acted acted;
+    acted.journal = CopyJournal(earlier.files);
+    acted.made_on = earlier;
+    Paths lowers = base_;
+    lowers.push_back(workshop_.store.snapshot_path(earlier.layer));
+    try {
+      if (!act(lowers, &acted.journal, acted)) return std::nullopt;
+    } catch (const Error& error) {
+      if (error.code() == Errc::cancelled) throw;
+      return std::nullopt;
+    }
+    return acted;
+  }
+
+ private:
+  bool act(const Paths& lowers, CopyJournal* journal, Acted& acted) {
+    auto workspace = open_workspace(workshop_, "file", lowers);
+    std::vector<MountedInput> mounted(inputs_.size());
+    for (std::size_t i = 1; i < inputs_.size(); ++i) {
+      if (inputs_[i].selection) continue;
+      mounted[i].view =
+          std::make_unique<snapshot::View>(workshop_.store.make_temp("view"), snapshots_[i]);
+      mounted[i].root = os::Dir::open(mounted[i].view->root());
+    }
+    const os::Dir root = os::Dir::open(workspace->root());
+    FileActions actions(op_, inputs_, mounted, root, journal, stop_);
+    actions.run();
+    // A deletion in the difference would hide what other layers have there, whatever they are:
+    // equal layers of other images are the same row.
+    if (journal != nullptr && journal->has_left_over()) return false;
+    actions.destination().restore_times();
+    acted.workspace = std::move(workspace);
+    acted.warnings = actions.warnings();
+    return true;
+  }
+
+  const graph::FileOp& op_;
+  const std::vector<FileInput>& inputs_;
+  const std::vector<Paths>& snapshots_;
+  Paths base_;
+  Workshop& workshop_;
+  std::stop_token stop_;
+};
 
 }  // namespace
 
-asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
+asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                            std::vector<FileInput> inputs,
                                            registry::CredentialsProvider credentials,
                                            solver::Listener listener,
                                            Workshop& workshop) {
+  const auto& op = std::get<graph::FileOp>(vertex.op);
   std::vector<Paths> snapshots;
   for (const FileInput& input : inputs) {
     snapshots.push_back(co_await workshop.layers.unpacked(input.stack, credentials, listener));
   }
+  const std::optional<std::string> instruction = repeatable_copy(vertex, inputs);
+  std::optional<EarlierCopy> earlier;
+  if (instruction) earlier = co_await find_earlier_copy(*instruction, workshop);
   auto work = [&](std::stop_token stop) {
-    return act(op, inputs, snapshots, workshop, std::move(stop));
+    Attempt attempt(op, inputs, snapshots, workshop, std::move(stop));
+    std::optional<Acted> acted;
+    if (earlier) acted = attempt.on_earlier(*earlier);
+    return acted ? std::move(*acted) : attempt.from_nothing(instruction.has_value());
   };
   solver::PhaseTimer timer(listener, Phase::copy);
   Acted acted = co_await os::offload_cancellable(workshop.pool, work);
   timer.stop();
   for (const std::string& warning : acted.warnings)
     listener->log(2, fmt::format("warning: {}\n", warning));
-  solver::Stack base = inputs.empty() ? solver::Stack{} : inputs.front().stack;
-  co_return co_await add_layer(workshop, std::move(base), std::move(acted.workspace), listener);
+  Descent descent;
+  if (acted.made_on) descent.delta_of = acted.made_on->layer;
+  if (earlier) descent.predecessor = earlier->newest;
+  solver::Stack result = inputs.empty() ? solver::Stack{} : inputs.front().stack;
+  result = co_await add_layer(workshop, std::move(result), std::move(acted.workspace), listener,
+                              descent);
+  if (instruction) {
+    co_await keep_copy(*instruction, result.back(), acted.made_on, acted.journal, workshop);
+  }
+  co_return result;
 }
 
 }  // namespace kiln::ops

@@ -15,8 +15,9 @@ struct FileInput {
   solver::Stack stack;
 };
 
-/// Runs the actions in order on input 0's file system; the result has one layer more.
-boost::asio::awaitable<solver::Stack> run_file_op(const graph::FileOp& op,
+/// Runs the actions of `vertex`, a FileOp, in order on input 0's file system; the result has one
+/// layer more. A copy of many files that was run before writes only what changed.
+boost::asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                                   std::vector<FileInput> inputs,
                                                   registry::CredentialsProvider credentials,
                                                   solver::Listener listener,

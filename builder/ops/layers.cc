@@ -6,8 +6,8 @@
 #include <ranges>
 #include <set>
 
-#include "builder/layer/apply_layer.h"
-#include "builder/layer/write_layer.h"
+#include "builder/ops/layer_blob.h"
+#include "builder/ops/unpack_layer.h"
 #include "builder/os/cancellable.h"
 #include "builder/os/dir.h"
 #include "builder/os/task_group.h"
@@ -21,6 +21,9 @@ namespace kiln::ops {
 namespace asio = boost::asio;
 
 namespace {
+
+/// A table of fewer blocks is not worth its row.
+constexpr std::size_t kMinBlocks = 4;
 
 std::string key_of(store::LayerId layer) {
   return std::to_string(static_cast<std::int64_t>(layer));
@@ -45,43 +48,6 @@ class AttemptSink final : public Sink {
  private:
   store::BlobWriter& writer_;
 };
-
-struct Unpacked {
-  layer::Applied applied;
-  std::uint64_t disk_bytes = 0;
-};
-
-layer::Applied apply(store::Store& store,
-                     const store::LayerRow& row,
-                     const std::filesystem::path& tree,
-                     std::stop_token stop) {
-  try {
-    return layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop));
-  } catch (Error& error) {
-    error.name_full_disk(store.root().native(), store::kFreeSpace);
-    throw;
-  }
-}
-
-/// Blob → snapshot directory, verified against the layer's diff id. Blocks.
-Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token stop) {
-  const os::TempDir scratch = store.make_temp("unpack");
-  const std::filesystem::path tree = scratch.path() / "tree";
-  if (::mkdir(tree.c_str(), 0755) != 0 || ::chmod(tree.c_str(), 0755) != 0) {
-    throw system_error(errno, "make directory " + tree.string());
-  }
-  Unpacked result{apply(store, row, tree, std::move(stop)), 0};
-  if (row.diff_id && result.applied.diff_id != *row.diff_id) {
-    throw Error(Errc::corrupt, "layer {}: its content is {}, the image's configuration says {}",
-                row.blob->str(), result.applied.diff_id.str(), row.diff_id->str());
-  }
-  result.disk_bytes = snapshot::disk_bytes(tree);
-  const std::filesystem::path target = store.snapshot_path(row.id);
-  os::remove_tree(target);  // a damaged earlier one
-  if (::rename(tree.c_str(), target.c_str()) != 0)
-    throw system_error(errno, "name the snapshot " + target.string());
-  return result;
-}
 
 /// Leaves the topmost of equal layers: it hides all that those below have, and overlayfs refuses a
 /// directory that is there twice.
@@ -142,8 +108,14 @@ asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
   co_return co_await store_.database().run(find_or_add);
 }
 
+bool Layers::has_snapshot(const store::LayerRow& layer) const {
+  return layer.has_snapshot && has_directory(store_.snapshot_path(layer.id)) &&
+         (layer.delta_of == store::LayerId{} ||
+          has_directory(store_.snapshot_path(layer.delta_of)));
+}
+
 bool Layers::available(const store::LayerRow& layer) const {
-  if (layer.has_snapshot && has_directory(store_.snapshot_path(layer.id))) return true;
+  if (has_snapshot(layer)) return true;
   return layer.blob && (!layer.origin.empty() || store_.blobs().has(*layer.blob, layer.blob_bytes));
 }
 
@@ -161,16 +133,30 @@ asio::awaitable<std::vector<std::filesystem::path>> Layers::unpacked(
   for (const store::LayerId layer : stack)
     tasks.push_back(unpack_one(layer, credentials, listener));
   co_await os::all_of(std::move(tasks));
-  std::vector<std::filesystem::path> paths;
-  for (const store::LayerId layer : stack)
-    paths.push_back(store_.snapshot_path(layer));
   const std::size_t count = co_await count_to_top_implied(stack);
+  std::filesystem::path implied;
   if (count > 1) {
-    stack.resize(count);
-    const std::filesystem::path implied = co_await implied_of(std::move(stack));
-    paths.insert(paths.begin() + static_cast<std::ptrdiff_t>(count), implied);
+    implied = co_await implied_of(
+        solver::Stack(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(count)));
+  }
+  std::vector<std::filesystem::path> paths;
+  for (std::size_t i = 0; i < stack.size(); ++i) {
+    const store::LayerRow known = co_await row(stack[i]);
+    for (std::filesystem::path& path : directories_of(known)) {
+      // Two differences from one layer: the upper of its two places hides the lower.
+      std::erase(paths, path);
+      paths.push_back(std::move(path));
+    }
+    if (!implied.empty() && i + 1 == count) paths.push_back(implied);
   }
   co_return paths;
+}
+
+std::vector<std::filesystem::path> Layers::directories_of(const store::LayerRow& layer) const {
+  std::vector<std::filesystem::path> paths;
+  if (layer.delta_of != store::LayerId{}) paths.push_back(store_.snapshot_path(layer.delta_of));
+  paths.push_back(store_.snapshot_path(layer.id));
+  return paths;
 }
 
 /// How many layers there are up to the topmost that has implied directories.
@@ -190,8 +176,11 @@ asio::awaitable<std::filesystem::path> Layers::implied_of(solver::Stack stack) {
   if (has_directory(target)) co_return target;
   auto read = [this, &stack](store::Tables& tables) {
     std::vector<snapshot::LayerTree> trees;
-    for (const store::LayerId layer : stack)
-      trees.push_back({store_.snapshot_path(layer), tables.implied_directories(layer)});
+    for (const store::LayerId layer : stack) {
+      for (std::filesystem::path& path : directories_of(tables.layer(layer).value()))
+        trees.push_back({std::move(path), {}});
+      trees.back().implied = tables.implied_directories(layer);
+    }
     return trees;
   };
   const std::vector<snapshot::LayerTree> trees = co_await store_.database().run(read);
@@ -203,8 +192,7 @@ asio::awaitable<std::filesystem::path> Layers::implied_of(solver::Stack stack) {
 asio::awaitable<void> Layers::unpack_one(store::LayerId layer,
                                          registry::CredentialsProvider credentials,
                                          solver::Listener listener) {
-  const store::LayerRow known = co_await row(layer);
-  if (known.has_snapshot && has_directory(store_.snapshot_path(layer))) co_return;
+  if (has_snapshot(co_await row(layer))) co_return;
   co_await unpacking_.run(key_of(layer), [this, layer, credentials, listener] {
     return unpack_now(layer, credentials, listener);
   });
@@ -300,22 +288,25 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
                                        registry::CredentialsProvider credentials,
                                        solver::Listener listener) {
   const store::LayerRow known = co_await row(layer);
-  const std::filesystem::path tree = store_.snapshot_path(layer);
   // What came from a registry is taken from there again: the same bytes under the same digest.
   if (known.blob && !known.origin.empty()) {
     co_await fetch({known.media_type, *known.blob, known.blob_bytes, {}, {}}, known.origin,
                    credentials, listener);
     co_return true;
   }
-  if (!known.has_snapshot || !has_directory(tree)) {
+  if (!has_snapshot(known)) {
     throw Error(Errc::corrupt, "layer {} is gone from the store; build again with --no-cache",
                 key_of(layer));
   }
-  auto read = [layer](store::Tables& tables) { return tables.implied_directories(layer); };
-  const layer::WriteOptions options{
-      layer::Compression::gzip, compression_threads_, {}, co_await store_.database().run(read)};
+  BlobSources sources{directories_of(known), {}, std::nullopt, {}};
+  auto read = [&](store::Tables& tables) {
+    sources.implied = tables.implied_directories(layer);
+    sources.predecessor = tables.layer(known.predecessor);
+    sources.predecessor_blocks = tables.layer_blocks(known.predecessor);
+  };
+  co_await store_.database().run(read);
   auto work = [&](std::stop_token stop) {
-    return layer::write_layer(tree, options, store_.blobs(), std::move(stop));
+    return write_blob(store_, sources, compression_threads_, std::move(stop));
   };
   solver::PhaseTimer timer(listener, Phase::compress, "layer " + key_of(layer));
   const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
@@ -323,6 +314,8 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   auto keep = [&](store::Tables& tables) {
     tables.set_layer_blob(layer, blob.diff_id, blob.descriptor.digest, blob.descriptor.media_type,
                           blob.descriptor.size_bytes);
+    if (blob.blocks.places().size() >= kMinBlocks)
+      tables.set_layer_blocks(layer, blob.blocks.encode());
   };
   co_await store_.database().run(keep);
   co_return true;

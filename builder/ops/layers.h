@@ -79,6 +79,9 @@ class Layers {
                                          std::string origin,
                                          registry::CredentialsProvider credentials,
                                          solver::Listener listener);
+  [[nodiscard]] bool has_snapshot(const store::LayerRow& layer) const;
+  [[nodiscard]] std::vector<std::filesystem::path> directories_of(
+      const store::LayerRow& layer) const;
   boost::asio::awaitable<store::LayerRow> row(store::LayerId layer);
   boost::asio::awaitable<std::size_t> count_to_top_implied(solver::Stack stack);
   boost::asio::awaitable<std::filesystem::path> implied_of(solver::Stack stack);

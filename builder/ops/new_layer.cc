@@ -22,12 +22,15 @@ std::shared_ptr<snapshot::Workspace> open_workspace(
 asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
                                          solver::Stack base,
                                          std::shared_ptr<snapshot::Workspace> workspace,
-                                         solver::Listener listener) {
+                                         solver::Listener listener,
+                                         Descent descent) {
   solver::PhaseTimer timer(std::move(listener), Phase::diff);
   // The row comes first, without a snapshot: its number names the directory, and a directory that a
   // row names is never taken for an orphan.
-  auto add = [](store::Tables& tables) {
+  auto add = [descent](store::Tables& tables) {
     store::LayerRow row;
+    row.delta_of = descent.delta_of;
+    row.predecessor = descent.predecessor;
     row.created_ns = os::now_ns();
     return tables.add_layer(row);
   };
@@ -38,8 +41,8 @@ asio::awaitable<solver::Stack> add_layer(Workshop& workshop,
     return snapshot::disk_bytes(path);
   };
   const std::uint64_t bytes = co_await os::offload(workshop.pool, commit);
-  auto keep = [layer, bytes](store::Tables& tables) {
-    tables.set_layer_snapshot(layer, true, bytes);
+  auto keep = [layer, bytes, descent](store::Tables& tables) {
+    tables.set_layer_snapshot(layer, true, bytes, descent.delta_of);
   };
   co_await workshop.store.database().run(keep);
   timer.stop(bytes);

@@ -43,6 +43,17 @@ struct LayerRow {
   std::uint64_t snapshot_bytes = 0;
   std::string origin;  ///< registry/repository that has the blob, "" when made here
   std::int64_t created_ns = 0;
+  /// The snapshot holds what differs from this layer's, which is whole and mounted below it.
+  LayerId delta_of{};
+  /// An earlier result of the same instruction: most of the blob's blocks may be in its blob.
+  LayerId predecessor{};
+};
+
+/// What a copy of many files gave last, for the next run of the same instruction.
+struct CopyRow {
+  LayerId whole{};    ///< with a snapshot of its own
+  std::string files;  ///< what is in it (ops/copied_files.h)
+  LayerId newest{};   ///< the last result; may be gone
 };
 
 /// A cache entry: what executing the vertex of this key gave.
@@ -124,7 +135,11 @@ class Tables {
                       const Digest& blob,
                       std::string_view media_type,
                       std::uint64_t blob_bytes);
-  void set_layer_snapshot(LayerId id, bool has_snapshot, std::uint64_t snapshot_bytes);
+  /// `delta_of`: as LayerRow has it.
+  void set_layer_snapshot(LayerId id,
+                          bool has_snapshot,
+                          std::uint64_t snapshot_bytes,
+                          LayerId delta_of = {});
   void remove_layer(LayerId id);
 
   /// Directories that the layer's tar has no entry for (layer::Applied::implied), sorted; those
@@ -132,6 +147,16 @@ class Tables {
   void set_implied_directories(LayerId id, const std::vector<std::string>& paths);
   std::vector<std::string> implied_directories(LayerId id);
   bool has_implied_directories(LayerId id);
+
+  /// Where the blocks of the layer's blob lie in it (layer/block_table.h); "": not known.
+  void set_layer_blocks(LayerId id, const std::string& table);
+  std::string layer_blocks(LayerId id);
+
+  /// By the instruction and what it was run on (ops/copied_files.h). A row goes with its `whole`.
+  std::optional<CopyRow> copy(const std::string& instruction);
+  void put_copy(const std::string& instruction, const CopyRow& row);
+  void set_newest_copy(const std::string& instruction, LayerId newest);
+  void remove_copy(const std::string& instruction);
 
   std::optional<RecordRow> record(std::string_view key);
   /// The newest record of a content key, which is not "".

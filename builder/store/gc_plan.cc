@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ranges>
 
 #include "builder/os/dir.h"
 #include "proto/error.h"
@@ -60,7 +61,8 @@ class Planner {
     plan_images();
     plan_resolutions();
     plan_records();
-    for (const LayerRow& row : inventory_.layers)
+    // A layer that another's snapshot is a difference from is older than that.
+    for (const LayerRow& row : std::views::reverse(inventory_.layers))
       plan_layer(row);
     insert(plan_.kept_blobs, image_blobs_);
     insert(plan_.kept_blobs, resolution_blobs_);
@@ -139,10 +141,15 @@ class Planner {
                       was_found(inventory_.found.layers_ns, row.id);
     if (held || (row.blob && resolution_blobs_.contains(*row.blob))) {
       if (row.blob) plan_.kept_blobs.insert(*row.blob);
+      if (row.has_snapshot) bases_.insert(row.delta_of);
+    } else if (bases_.contains(row.id)) {
+      return;  // of it only the snapshot is needed
     } else if (row.blob && image_blobs_.contains(*row.blob)) {
       // The image needs the blob; the snapshot only when that is all there is.
       if (row.has_snapshot && blobs_.size(*row.blob) == row.blob_bytes) {
         plan_.snapshots.push_back(row);
+      } else if (row.has_snapshot) {
+        bases_.insert(row.delta_of);
       }
     } else {
       plan_.layers.push_back(row);
@@ -157,6 +164,7 @@ class Planner {
   std::set<Digest> image_blobs_;
   std::set<Digest> resolution_blobs_;
   std::set<LayerId> record_layers_;
+  std::set<LayerId> bases_;  ///< what snapshots that stay are a difference from
   Plan plan_;
 };
 

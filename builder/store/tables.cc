@@ -15,7 +15,7 @@ namespace {
 
 /// Step N brings a file of version N to version N + 1; a new file starts at 0. Steps are never
 /// changed, only added.
-const std::array<const char*, 4> kSteps{
+const std::array<const char*, 5> kSteps{
     kSchemaSql,
     "ALTER TABLE records ADD COLUMN content_key TEXT NOT NULL DEFAULT '';"
     "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';",
@@ -34,7 +34,17 @@ const std::array<const char*, 4> kSteps{
     "'] ') > 0)));"
     "CREATE TABLE record_files (record INTEGER NOT NULL REFERENCES records (id) ON DELETE CASCADE, "
     "list TEXT NOT NULL, PRIMARY KEY (record, list)) WITHOUT ROWID;"
-    "CREATE INDEX record_files_by_list ON record_files (list);"};
+    "CREATE INDEX record_files_by_list ON record_files (list);",
+    // Snapshots that are a difference from another layer's (0: none), and what makes the next run
+    // of an instruction quick.
+    "ALTER TABLE layers ADD COLUMN delta_of INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE layers ADD COLUMN predecessor INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE layer_blocks (layer INTEGER PRIMARY KEY REFERENCES layers (id) ON DELETE "
+    "CASCADE, "
+    "blocks BLOB NOT NULL);"
+    "CREATE TABLE copies (instruction TEXT PRIMARY KEY, whole INTEGER NOT NULL REFERENCES layers "
+    "(id) ON DELETE CASCADE, files BLOB NOT NULL, newest INTEGER NOT NULL);"
+    "CREATE INDEX copies_by_whole ON copies (whole);"};
 
 void migrate(Connection& connection) {
   std::int64_t version = 0;

@@ -19,6 +19,8 @@ LayerRow read_layer(const Query& query) {
   row.snapshot_bytes = query.size(6);
   row.origin = query.text(7);
   row.created_ns = query.integer(8);
+  row.delta_of = LayerId{query.integer(9)};
+  row.predecessor = LayerId{query.integer(10)};
   return row;
 }
 
@@ -28,20 +30,21 @@ LayerId Tables::add_layer(const LayerRow& row) {
   ++connection_->writes;
   Query query(connection_->prepared(
       "INSERT INTO layers (diff_id, blob, media_type, blob_bytes, has_snapshot, snapshot_bytes, "
-      "origin, created_ns, generation, snapshot_generation) "
-      "SELECT ?, ?, ?, ?, ?, ?, ?, ?, CAST(value AS INTEGER), CAST(value AS INTEGER) FROM meta "
+      "origin, created_ns, delta_of, predecessor, generation, snapshot_generation) "
+      "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, CAST(value AS INTEGER), CAST(value AS INTEGER) FROM "
+      "meta "
       "WHERE name = 'generation'"));
   query
       .bind(row.diff_id, row.blob, row.media_type, row.blob_bytes, row.has_snapshot,
-            row.snapshot_bytes, row.origin, row.created_ns)
+            row.snapshot_bytes, row.origin, row.created_ns, row.delta_of, row.predecessor)
       .run();
   return LayerId{connection_->db.getLastInsertRowid()};
 }
 
 std::optional<LayerRow> Tables::layer(LayerId id) {
-  Query query(
-      connection_->prepared("SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, "
-                            "snapshot_bytes, origin, created_ns FROM layers WHERE id = ?"));
+  Query query(connection_->prepared(
+      "SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, "
+      "snapshot_bytes, origin, created_ns, delta_of, predecessor FROM layers WHERE id = ?"));
   query.bind(id);
   if (!query.step()) return std::nullopt;
   LayerRow row = read_layer(query);
@@ -50,9 +53,9 @@ std::optional<LayerRow> Tables::layer(LayerId id) {
 }
 
 std::vector<LayerRow> Tables::layers() {
-  Query query(
-      connection_->prepared("SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, "
-                            "snapshot_bytes, origin, created_ns FROM layers ORDER BY id"));
+  Query query(connection_->prepared(
+      "SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, "
+      "snapshot_bytes, origin, created_ns, delta_of, predecessor FROM layers ORDER BY id"));
   std::vector<LayerRow> rows;
   while (query.step())
     rows.push_back(read_layer(query));
@@ -64,7 +67,7 @@ std::optional<LayerRow> Tables::layer_by_diff_id(const DiffId& diff_id) {
   // refused.
   Query query(connection_->prepared(
       "SELECT id, diff_id, blob, media_type, blob_bytes, has_snapshot, snapshot_bytes, origin, "
-      "created_ns FROM layers WHERE diff_id = ? "
+      "created_ns, delta_of, predecessor FROM layers WHERE diff_id = ? "
       "ORDER BY has_snapshot DESC, blob IS NULL, id DESC LIMIT 1"));
   query.bind(diff_id);
   if (!query.step()) return std::nullopt;
@@ -86,12 +89,16 @@ void Tables::set_layer_blob(LayerId id,
       .run();
 }
 
-void Tables::set_layer_snapshot(LayerId id, bool has_snapshot, std::uint64_t snapshot_bytes) {
+void Tables::set_layer_snapshot(LayerId id,
+                                bool has_snapshot,
+                                std::uint64_t snapshot_bytes,
+                                LayerId delta_of) {
   ++connection_->writes;
   Query(connection_->prepared(
-            "UPDATE layers SET has_snapshot = ?, snapshot_bytes = ?, snapshot_generation = "
+            "UPDATE layers SET has_snapshot = ?, snapshot_bytes = ?, delta_of = ?, "
+            "snapshot_generation = "
             "(SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'generation') WHERE id = ?"))
-      .bind(has_snapshot, snapshot_bytes, id)
+      .bind(has_snapshot, snapshot_bytes, delta_of, id)
       .run();
 }
 
@@ -169,6 +176,14 @@ Tables::Dropped Tables::drop_unsynced() {
 }
 
 void Tables::drop_useless() {
+  Query(connection_->prepared(
+            "UPDATE layers SET has_snapshot = 0, delta_of = 0 WHERE delta_of <> 0 AND delta_of NOT "
+            "IN (SELECT id FROM layers WHERE has_snapshot AND delta_of = 0)"))
+      .run();
+  Query(connection_->prepared(
+            "DELETE FROM copies WHERE whole NOT IN (SELECT id FROM layers WHERE has_snapshot AND "
+            "delta_of = 0)"))
+      .run();
   Query(connection_->prepared("DELETE FROM layers WHERE NOT has_snapshot AND blob IS NULL")).run();
   Query(connection_->prepared(
             "DELETE FROM records WHERE id IN (SELECT record FROM record_layers WHERE "

@@ -53,6 +53,47 @@ TEST_F(DatabaseTest, ALayerComesBackAsItWasAdded) {
   EXPECT_EQ(found->created_ns, row.created_ns);
 }
 
+TEST_F(DatabaseTest, ACopyGoesWithTheLayerThatItsListIsOf) {
+  const LayerId whole = run([](Tables& tables) { return tables.add_layer({}); });
+  const std::string files("a\0b", 3);
+  run([&](Tables& tables) {
+    tables.put_copy("COPY", {whole, files, whole});
+    tables.set_newest_copy("COPY", LayerId{99});
+    tables.set_layer_blocks(whole, files);
+  });
+  const auto found = run([](Tables& tables) { return tables.copy("COPY"); });
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->whole, whole);
+  EXPECT_EQ(found->files, files);
+  EXPECT_EQ(found->newest, LayerId{99});
+  EXPECT_EQ(run([&](Tables& tables) { return tables.layer_blocks(whole); }), files);
+  run([&](Tables& tables) { tables.remove_layer(whole); });
+  EXPECT_FALSE(run([](Tables& tables) { return tables.copy("COPY"); }));
+  EXPECT_EQ(run([&](Tables& tables) { return tables.layer_blocks(whole); }), "");
+}
+
+TEST_F(DatabaseTest, ADifferenceFromASnapshotThatIsGoneIsNone) {
+  LayerRow row;
+  row.blob = sha256("blob");
+  row.has_snapshot = true;
+  const LayerId whole = run([&](Tables& tables) { return tables.add_layer(row); });
+  row.delta_of = whole;
+  row.predecessor = whole;
+  const LayerId delta = run([&](Tables& tables) { return tables.add_layer(row); });
+  const auto find = [&] {
+    return run([&](Tables& tables) { return tables.layer(delta); }).value();
+  };
+  run([](Tables& tables) { tables.drop_useless(); });
+  EXPECT_TRUE(find().has_snapshot);
+  EXPECT_EQ(find().delta_of, whole);
+  EXPECT_EQ(find().predecessor, whole);
+  run([&](Tables& tables) {
+    tables.set_layer_snapshot(whole, false, 0);
+    tables.drop_useless();
+  });
+  EXPECT_FALSE(find().has_snapshot);
+}
+
 TEST_F(DatabaseTest, ALayersNumberIsNeverUsedAgain) {
   const LayerId first = run([](Tables& tables) { return tables.add_layer({}); });
   run([&](Tables& tables) { tables.remove_layer(first); });

@@ -1,0 +1,49 @@
+#include "builder/ops/unpack_layer.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "builder/os/dir.h"
+#include "builder/snapshot/workspace.h"
+#include "proto/error.h"
+
+namespace kiln::ops {
+
+namespace {
+
+layer::Applied apply(store::Store& store,
+                     const store::LayerRow& row,
+                     const std::filesystem::path& tree,
+                     std::stop_token stop) {
+  try {
+    return layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop));
+  } catch (Error& error) {
+    error.name_full_disk(store.root().native(), store::kFreeSpace);
+    throw;
+  }
+}
+
+}  // namespace
+
+Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token stop) {
+  const os::TempDir scratch = store.make_temp("unpack");
+  const std::filesystem::path tree = scratch.path() / "tree";
+  if (::mkdir(tree.c_str(), 0755) != 0 || ::chmod(tree.c_str(), 0755) != 0) {
+    throw system_error(errno, "make directory " + tree.string());
+  }
+  Unpacked result{apply(store, row, tree, std::move(stop)), 0};
+  if (row.diff_id && result.applied.diff_id != *row.diff_id) {
+    throw Error(Errc::corrupt, "layer {}: its content is {}, the image's configuration says {}",
+                row.blob->str(), result.applied.diff_id.str(), row.diff_id->str());
+  }
+  result.disk_bytes = snapshot::disk_bytes(tree);
+  const std::filesystem::path target = store.snapshot_path(row.id);
+  os::remove_tree(target);  // a damaged earlier one
+  if (::rename(tree.c_str(), target.c_str()) != 0)
+    throw system_error(errno, "name the snapshot " + target.string());
+  return result;
+}
+
+}  // namespace kiln::ops
