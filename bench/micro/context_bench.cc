@@ -45,7 +45,7 @@ BENCHMARK(walk)->Unit(benchmark::kMillisecond);
 /// Every file is read: the store has never seen it.
 void digest_unknown(benchmark::State& state) {
   boost::asio::thread_pool pool{static_cast<std::size_t>(state.range(0))};
-  const ops::ContextSelection selection = select();
+  ops::ContextSelection selection = select();
   for (auto _ : state) {
     state.PauseTiming();
     const os::TempDir root(bench::scratch_parent(), "kiln-bench");
@@ -73,7 +73,7 @@ void digest_known(benchmark::State& state) {
   boost::asio::thread_pool pool{2};
   const os::TempDir root(bench::scratch_parent(), "kiln-bench");
   store::Store store(root.path());
-  const ops::ContextSelection selection = select();
+  ops::ContextSelection selection = select();
   test::run_async(ops::digest_context(selection, store.database(), pool));
   for (auto _ : state)
     benchmark::DoNotOptimize(
