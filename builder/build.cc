@@ -275,7 +275,9 @@ class Build {
       return image::store_image(parts_.store.blobs(), config, layers);
     };
     one.manifest = co_await os::offload(parts_.pool, work);
+    lease_.add(one.manifest->digest);
     config_digest_ = co_await read_config_digest(one.manifest->digest);
+    lease_.add(Digest::parse(config_digest_));
   }
 
   /// New steps with the dates of their layers: the top layers of the stack, in order.
@@ -308,7 +310,9 @@ class Build {
     for (const PlatformBuild& one : platforms)
       manifests.push_back(*one.manifest);
     auto work = [&] { return image::store_index(parts_.store.blobs(), std::move(manifests)); };
-    co_return co_await os::offload(parts_.pool, work);
+    oci::Descriptor index = co_await os::offload(parts_.pool, work);
+    lease_.add(index.digest);
+    co_return index;
   }
 
   [[nodiscard]] std::string build_argument(const std::string& name) const {

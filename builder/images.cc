@@ -225,16 +225,12 @@ asio::awaitable<void> remove_image(std::string reference, Services& services) {
 asio::awaitable<PruneReport> prune(PruneRequest request, Services& services) {
   Services::Parts& parts = services.parts();
   const store::Reserve::Use room(parts.store.reserve());
-  auto work = [&] { return store::prune(parts.store, parts.leases, request.all); };
-  PruneReport report = co_await os::offload(parts.pool, work);
-  report.freed_bytes += co_await parts.failed_steps.prune();
-  if (request.all) report.freed_bytes += co_await parts.cache_mounts.prune();
-  co_return report;
+  co_return co_await parts.collector.prune(request);
 }
 
-asio::awaitable<DiskUsage> disk_usage(Services& services) {
+asio::awaitable<DiskUsage> disk_usage(Services& services, bool with_items) {
   Services::Parts& parts = services.parts();
-  auto work = [&] { return store::disk_usage(parts.store, parts.leases); };
+  auto work = [&] { return store::disk_usage(parts.store, parts.leases, with_items); };
   co_return co_await os::offload(parts.pool, work);
 }
 
@@ -245,6 +241,8 @@ asio::awaitable<DaemonInfo> builder_info(Services& services) {
                   {"runtime", parts.runtime->description()},
                   {"network", parts.config.network},
                   {"platform", Platform::host().str()}};
+  for (auto& entry : parts.collector.status())
+    info.entries.push_back(std::move(entry));
   for (const std::string& note : services.notes())
     info.entries.emplace_back("note", note);
   co_return info;

@@ -37,7 +37,8 @@ boost::asio::awaitable<void> tag_image(std::string source, std::string target, S
 boost::asio::awaitable<void> remove_image(std::string reference, Services& services);
 
 boost::asio::awaitable<PruneReport> prune(PruneRequest request, Services& services);
-boost::asio::awaitable<DiskUsage> disk_usage(Services& services);
+/// `with_items`: each thing that takes space, too.
+boost::asio::awaitable<DiskUsage> disk_usage(Services& services, bool with_items);
 boost::asio::awaitable<DaemonInfo> builder_info(Services& services);
 
 }  // namespace kiln

@@ -54,7 +54,8 @@ Services::Parts::Parts(asio::io_context& io_context, BuilderConfig configuration
       executions(io, running_steps_of(config)),
       early_blobs(io, std::max(1, processors / 2)),
       agents(io, pool, store.root() / "tmp"),
-      failed_steps(io, store, leases, pool, {config.debug.keep_for, config.debug.keep_steps}) {}
+      failed_steps(io, store, leases, pool, {config.debug.keep_for, config.debug.keep_steps}),
+      collector(io_context, store, leases, cache_mounts, failed_steps, config.gc, config.tell) {}
 
 Services::Services(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
@@ -78,10 +79,12 @@ asio::awaitable<std::unique_ptr<Services>> Services::open(asio::io_context& io,
       parts->store, parts->layers, *parts->runtime, parts->registry, parts->remote, parts->pool,
       parts->cache_mounts, parts->agents, parts->failed_steps);
   parts->store.reserve().fill();
+  parts->collector.start();
   co_return std::unique_ptr<Services>(new Services(std::move(parts)));
 }
 
 asio::awaitable<void> Services::close() {
+  co_await parts_->collector.stop();
   co_await parts_->executions.in_flight.drain();
   co_await parts_->remote.drain();
   co_await parts_->layers.drain();
@@ -98,10 +101,6 @@ std::vector<std::string> Services::notes() const {
   std::vector<std::string> notes = parts_->store.notes();
   const std::vector<std::string>& warnings = parts_->runtime->warnings();
   notes.insert(notes.end(), warnings.begin(), warnings.end());
-  const GcLimits& gc = parts_->config.gc;
-  if (gc.max_bytes != 0 || gc.min_free_bytes != 0 || gc.min_free_percent != 0) {
-    notes.emplace_back("[gc] is set, but nothing is collected by itself yet: use `kiln prune`");
-  }
   return notes;
 }
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct GcLimits {
   std::uint64_t max_bytes = 0;       ///< [gc] max-bytes, the hard cap
   std::uint64_t min_free_bytes = 0;  ///< [gc] min-free as a size
   int min_free_percent = 0;          ///< [gc] min-free as a part of the file system
+  std::chrono::seconds max_age{0};   ///< [gc] max-age of what is not used
 };
 
 /// [debug]: what is kept of steps that failed.
@@ -37,6 +39,8 @@ struct BuilderConfig {
   registry::RegistryConfig registries;
   GcLimits gc;
   DebugLimits debug;
+  /// Gets what the operator should know while the builder runs, a sentence each.
+  std::function<void(const std::string&)> tell = [](const std::string&) {};
 };
 
 /// Everything below is reached through it; only builder/*.cc look inside.

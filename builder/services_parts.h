@@ -3,6 +3,7 @@
 
 #include <boost/asio/thread_pool.hpp>
 
+#include "builder/collector.h"
 #include "builder/ops/executor.h"
 #include "builder/ops/failed_steps.h"
 #include "builder/ops/layers.h"
@@ -32,6 +33,7 @@ struct Services::Parts {
   os::Limiter early_blobs;
   ops::AgentSockets agents;
   ops::FailedSteps failed_steps;
+  Collector collector;
   std::unique_ptr<sandbox::Runtime> runtime;
   std::unique_ptr<ops::Workshop> workshop;
 };

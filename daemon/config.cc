@@ -50,6 +50,9 @@ void read_gc(ConfigReader& reader, Config& config) {
   reader.read_amount("min-free", min_free);
   reader.checked("max-bytes", [&] { config.gc.max_bytes = parse_size(max_bytes); });
   reader.checked("min-free", [&] { config.gc.min_free = parse_amount(min_free); });
+  std::string max_age;
+  reader.read_amount("max-age", max_age);
+  reader.checked("max-age", [&] { config.gc.max_age = parse_age(max_age); });
 }
 
 void read_run(ConfigReader& reader, Config& config) {
@@ -144,6 +147,27 @@ std::uint64_t parse_size(std::string_view text) {
   return number * unit->bytes;
 }
 
+std::chrono::seconds parse_age(std::string_view text) {
+  struct Unit {
+    std::string_view name;
+    std::int64_t seconds;
+  };
+  static constexpr std::array<Unit, 5> kUnits{
+      {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86'400}, {"w", 604'800}}};
+  if (text.empty() || text == "0") return std::chrono::seconds{0};
+  constexpr std::int64_t kMost = 100LL * 366 * 86'400;
+  std::int64_t number = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::string_view name = text.substr(static_cast<std::size_t>(rest - text.data()));
+  const auto* unit = std::ranges::find(kUnits, name, &Unit::name);
+  if (error != std::errc() || number < 0 || unit == kUnits.end() ||
+      number > kMost / unit->seconds) {
+    throw Error(Errc::invalid_input,
+                "\"{}\" is not an age: a whole number with s, m, h, d or w, such as \"14d\"", text);
+  }
+  return std::chrono::seconds{number * unit->seconds};
+}
+
 BuilderConfig builder_config(const Config& config) {
   BuilderConfig builder;
   builder.root = config.root;
@@ -152,9 +176,11 @@ BuilderConfig builder_config(const Config& config) {
   builder.max_parallelism = config.run.max_parallelism;
   builder.allow = config.allow;
   builder.registries = config.registries;
-  builder.gc = {config.gc.max_bytes, config.gc.min_free.bytes, config.gc.min_free.percent};
+  builder.gc = {config.gc.max_bytes, config.gc.min_free.bytes, config.gc.min_free.percent,
+                config.gc.max_age};
   builder.debug = {std::chrono::seconds(config.debug.keep_seconds),
                    static_cast<std::size_t>(config.debug.keep_steps)};
+  builder.tell = [](const std::string& text) { Log().warn("{}", text); };
   return builder;
 }
 

@@ -45,6 +45,8 @@ struct Config {
     std::uint64_t max_bytes = 100'000'000'000;
     /// gc.min-free: what stays free of the store's file system: a size, or "10%".
     DiskAmount min_free{.bytes = 0, .percent = 10};
+    /// gc.max-age: cache that was not used for so long goes; zero is never.
+    std::chrono::seconds max_age{0};
   } gc;
 
   struct Run {
@@ -84,6 +86,9 @@ struct Config {
 
 /// "100GB", "20GiB", "4096"; throws Error{invalid_input}. Decimal units are powers of 1000.
 [[nodiscard]] std::uint64_t parse_size(std::string_view text);
+
+/// "14d", "36h", "90m", "30s"; "" and "0" are zero. Throws Error{invalid_input}.
+[[nodiscard]] std::chrono::seconds parse_age(std::string_view text);
 
 /// The configuration in force as a TOML file, each line with its origin.
 [[nodiscard]] std::string to_toml(const Config& config);

@@ -66,6 +66,7 @@ std::string to_toml(const Config& config) {
   const DiskAmount& free = config.gc.min_free;
   lines.line("min-free",
              free.percent > 0 ? fmt::format("\"{}%\"", free.percent) : std::to_string(free.bytes));
+  lines.line("max-age", fmt::format("\"{}s\"", config.gc.max_age.count()));
   lines.table("run");
   lines.line("runtime", toml_of(config.run.runtime));
   lines.line("network", toml_of(config.run.network));

@@ -263,10 +263,40 @@ struct DiskUsage {
     std::uint64_t reclaimable_bytes = 0;
   };
   std::vector<Row> rows;
+  /// One thing that takes space; no byte counts for two.
+  struct Item {
+    std::string kind;  ///< snapshot, blob, image, record, cache mount, git repository, build, ...
+    std::string name;
+    std::uint64_t size_bytes = 0;
+    std::string last_used;               ///< RFC 3339; "" is not known
+    std::vector<std::string> needed_by;  ///< images, base images, records, layers, running builds
+  };
+  std::vector<Item> items{};  ///< only when they were asked for
 };
 
+/// POST /kiln/v1/fsck
+struct FsckRequest {
+  bool repair = false;  ///< drop what is broken, so that the next build makes it again
+};
+
+/// What fsck found, in the metadata "fsck" of its Finished.
+struct FsckReport {
+  struct Finding {
+    std::string kind;  ///< blob, snapshot, layer, record, image, git repository, database, orphan
+    std::string name;
+    std::string problem;
+    std::vector<std::string> affects;  ///< images and records, as people know them
+    bool repaired = false;
+  };
+  std::vector<Finding> findings;
+  std::vector<std::string> checked;  ///< what was looked at, and how closely, a sentence each
+};
+
+/// POST /kiln/v1/prune
 struct PruneRequest {
-  bool all = false;  ///< records of images too, so that only the images stay
+  bool all = false;               ///< records of images too, so that only the images stay
+  std::uint64_t keep_bytes = 0;   ///< stop when the store takes no more; 0 removes all that may go
+  std::int64_t older_than_s = 0;  ///< only what was not used for so long
 };
 
 struct PruneReport {
@@ -301,6 +331,8 @@ struct ErrorReply {
 [[nodiscard]] std::string to_json(const DiskUsage& value);
 [[nodiscard]] std::string to_json(const PruneRequest& value);
 [[nodiscard]] std::string to_json(const PruneReport& value);
+[[nodiscard]] std::string to_json(const FsckRequest& value);
+[[nodiscard]] std::string to_json(const FsckReport& value);
 [[nodiscard]] std::string to_json(const VersionInfo& value);
 [[nodiscard]] std::string to_json(const DaemonInfo& value);
 [[nodiscard]] std::string to_json(const ErrorReply& value);

@@ -91,19 +91,51 @@ void fields(Visitor& visit, DiskUsage::Row& value) {
 }
 
 template <class Visitor>
+void fields(Visitor& visit, DiskUsage::Item& value) {
+  visit("kind", value.kind);
+  visit("name", value.name);
+  visit("size_bytes", value.size_bytes);
+  visit("last_used", value.last_used);
+  visit("needed_by", value.needed_by);
+}
+
+template <class Visitor>
 void fields(Visitor& visit, DiskUsage& value) {
   visit("rows", value.rows);
+  visit("items", value.items);
 }
 
 template <class Visitor>
 void fields(Visitor& visit, PruneRequest& value) {
   visit("all", value.all);
+  visit("keep_bytes", value.keep_bytes);
+  visit("older_than_s", value.older_than_s);
 }
 
 template <class Visitor>
 void fields(Visitor& visit, PruneReport& value) {
   visit("records", value.records);
   visit("freed_bytes", value.freed_bytes);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, FsckRequest& value) {
+  visit("repair", value.repair);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, FsckReport::Finding& value) {
+  visit("kind", value.kind);
+  visit("name", value.name);
+  visit("problem", value.problem);
+  visit("affects", value.affects);
+  visit("repaired", value.repaired);
+}
+
+template <class Visitor>
+void fields(Visitor& visit, FsckReport& value) {
+  visit("findings", value.findings);
+  visit("checked", value.checked);
 }
 
 template <class Visitor>
@@ -129,6 +161,12 @@ template <>
 constexpr bool kHasAllFields<HistoryRow> = true;
 template <>
 constexpr bool kHasAllFields<DiskUsage::Row> = true;
+template <>
+constexpr bool kHasAllFields<DiskUsage::Item> = true;
+template <>
+constexpr bool kHasAllFields<FsckReport::Finding> = true;
+template <>
+constexpr bool kHasAllFields<FsckReport> = true;
 
 std::string to_json(const BuildRequest& value) {
   return dump(write(value));
@@ -157,6 +195,12 @@ std::string to_json(const PruneRequest& value) {
 std::string to_json(const PruneReport& value) {
   return dump(write(value));
 }
+std::string to_json(const FsckRequest& value) {
+  return dump(write(value));
+}
+std::string to_json(const FsckReport& value) {
+  return dump(write(value));
+}
 std::string to_json(const VersionInfo& value) {
   return dump(write(value));
 }
@@ -183,6 +227,8 @@ template std::vector<HistoryRow> from_json(std::string_view);
 template DiskUsage from_json(std::string_view);
 template PruneRequest from_json(std::string_view);
 template PruneReport from_json(std::string_view);
+template FsckRequest from_json(std::string_view);
+template FsckReport from_json(std::string_view);
 template VersionInfo from_json(std::string_view);
 template DaemonInfo from_json(std::string_view);
 template ErrorReply from_json(std::string_view);

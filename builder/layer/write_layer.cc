@@ -188,6 +188,18 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   return layer;
 }
 
+DiffId tar_digest(const std::filesystem::path& snapshot,
+                  const WriteOptions& options,
+                  std::stop_token stop) {
+  struct Nowhere final : Sink {
+    void write(Bytes) override {}
+  } nowhere;
+  HashingSink tar_hash(nowhere);
+  write_tar(snapshot, tar_hash, options, true, stop);
+  tar_hash.finish();
+  return DiffId{tar_hash.digest()};
+}
+
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop) {
   write_tar(root, sink, {}, false, stop);
 }

@@ -56,6 +56,11 @@ struct LayerBlob {
                                     const store::BlobStore& blobs,
                                     std::stop_token stop);
 
+/// The diff id that write_layer would give; nothing is written.
+[[nodiscard]] DiffId tar_digest(const std::filesystem::path& snapshot,
+                                const WriteOptions& options,
+                                std::stop_token stop);
+
 /// Writes the merged tree below `root` (no whiteouts; a mounted file system) as one tar into
 /// `sink`, without finishing it.
 void write_tree(const std::filesystem::path& root, Sink& sink, std::stop_token stop);

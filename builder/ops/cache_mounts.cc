@@ -369,6 +369,23 @@ asio::awaitable<std::uint64_t> CacheMounts::prune() {
   co_return co_await state->remove_free(state->current(nullptr));
 }
 
+asio::awaitable<std::uint64_t> CacheMounts::prune(std::set<std::string> names) {
+  const std::shared_ptr<State> state = state_;
+  auto going = state->current(nullptr);
+  std::erase_if(going, [&](const State::Name& name) { return !names.contains(name.second); });
+  co_return co_await state->remove_free(std::move(going));
+}
+
+std::set<std::string> CacheMounts::in_use() const {
+  std::set<std::string> names;
+  for (const auto& [key, slots] : state_->directories) {
+    for (const auto& [name, slot] : slots) {
+      if (slot.users > 0) names.insert(name);
+    }
+  }
+  return names;
+}
+
 std::vector<CacheMounts::Entry> CacheMounts::list() const {
   std::vector<Entry> entries;
   for (const auto& [key, name] : state_->current(nullptr)) {

@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -71,6 +72,10 @@ class CacheMounts {
 
   /// Removes what nobody uses; returns the bytes that it took on disk.
   boost::asio::awaitable<std::uint64_t> prune();
+  /// The same of those of these names (KEY-N) alone.
+  boost::asio::awaitable<std::uint64_t> prune(std::set<std::string> names);
+  /// The names of those that somebody uses.
+  [[nodiscard]] std::set<std::string> in_use() const;
 
   /// All that a new user could get; sorted by id, the last used of one id first.
   [[nodiscard]] std::vector<Entry> list() const;

@@ -47,6 +47,7 @@ asio::awaitable<std::optional<KeptSource>> find_kept(Digest key, Workshop& works
       return std::nullopt;
     }
     tables.touch_record(key.str(), os::now_ns());
+    tables.mark_found(record->layers);  // leased when the step ends
     return KeptSource{record->layers, parse_notes(record->parts)};
   };
   co_return co_await workshop.store.database().run(find);
@@ -59,7 +60,10 @@ asio::awaitable<void> keep(Digest key, std::string name, KeptSource source, Work
   const std::int64_t now = os::now_ns();
   const store::RecordRow row{key.str(), source.stack, std::move(name), solver::parts_to_json(parts),
                              now,       now};
-  auto put = [&row](store::Tables& tables) { tables.put_record(row); };
+  auto put = [&row](store::Tables& tables) {
+    tables.put_record(row);
+    tables.mark_found(row.layers);  // leased when the step ends
+  };
   co_await workshop.store.database().run(put);
 }
 

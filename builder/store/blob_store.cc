@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
+#include <mutex>
 #include <system_error>
 
 #include "builder/os/file.h"
@@ -45,7 +47,8 @@ void BlobWriter::finish() {
 BlobStore::BlobStore(const std::filesystem::path& root)
     : blobs_(root / "blobs" / "sha256"),
       temp_(root / "tmp"),
-      commits_(std::make_shared<std::atomic<std::uint64_t>>(0)) {
+      commits_(std::make_shared<std::atomic<std::uint64_t>>(0)),
+      found_(std::make_shared<Found>()) {
   for (const auto& directory : {blobs_, temp_}) {
     std::error_code error;
     std::filesystem::create_directories(directory, error);
@@ -57,9 +60,15 @@ BlobWriter BlobStore::writer() const {
   return BlobWriter(temp_);
 }
 
+/// What was found instead of being written, and when.
+struct BlobStore::Found {
+  std::mutex mutex;
+  std::map<Digest, std::int64_t> times_ns;
+};
+
 void BlobStore::commit(BlobWriter writer, const Digest& digest) const {
   // One of another size is damaged (a power cut): the verified bytes take its place.
-  if (size(digest) == writer.size_bytes_) return;
+  if (find(digest, writer.size_bytes_)) return;
   writer.finish();
   const std::filesystem::path target = path(digest);
   if (::rename(writer.path_.c_str(), target.c_str()) != 0) {
@@ -71,11 +80,28 @@ void BlobStore::commit(BlobWriter writer, const Digest& digest) const {
 
 Digest BlobStore::put(std::string_view bytes) const {
   const Digest digest = sha256(bytes);
-  if (has(digest, bytes.size()) && is_sound(digest)) return digest;
+  if (find(digest, bytes.size()) && is_sound(digest)) return digest;
   BlobWriter document = writer();
   document.write(as_bytes(bytes));
   commit(std::move(document), digest);
   return digest;
+}
+
+bool BlobStore::find(const Digest& digest, std::uint64_t size_bytes) const {
+  const std::scoped_lock lock(found_->mutex);
+  if (size(digest) != size_bytes) return false;
+  found_->times_ns[digest] = os::now_ns();
+  return true;
+}
+
+bool BlobStore::unless_found_since(std::int64_t time_ns,
+                                   const Digest& digest,
+                                   const std::function<void()>& action) const {
+  const std::scoped_lock lock(found_->mutex);
+  std::erase_if(found_->times_ns, [&](const auto& one) { return one.second < time_ns; });
+  if (found_->times_ns.contains(digest)) return false;
+  action();
+  return true;
 }
 
 std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {

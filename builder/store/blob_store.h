@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -71,10 +72,20 @@ class BlobStore {
   /// How many blobs have appeared since this object was made.
   [[nodiscard]] std::uint64_t count_commits() const noexcept { return *commits_; }
 
+  /// Runs the short `action`, unless somebody who was to write the blob since then found it here:
+  /// he will name it in a row, or lease it, soon. Times only go forward. False when it did not run.
+  bool unless_found_since(std::int64_t time_ns,
+                          const Digest& digest,
+                          const std::function<void()>& action) const;
+
  private:
+  struct Found;
+  bool find(const Digest& digest, std::uint64_t size_bytes) const;
+
   std::filesystem::path blobs_;
   std::filesystem::path temp_;
   std::shared_ptr<std::atomic<std::uint64_t>> commits_;
+  std::shared_ptr<Found> found_;
 };
 
 }  // namespace kiln::store

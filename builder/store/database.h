@@ -195,14 +195,22 @@ class Tables {
   std::vector<BuildRow> builds_like(std::string_view id);
   /// False when there is none, or it runs.
   bool remove_build(std::string_view id);
+  /// Those that run.
+  std::vector<std::string> running_builds();
 
-  /// When, since the database was opened, rows were found by layer(), layer_by_diff_id(), record()
-  /// or resolution(): whoever found one may be about to use it.
+  /// Bytes of all snapshots.
+  std::uint64_t sum_snapshot_bytes();
+
+  /// When, since the database was opened, rows were found by layer_by_diff_id() or resolution(), or
+  /// noted by mark_found(): whoever found one may be about to use it. layer(), record() and
+  /// record_by_content() are for those who lease what they find in the same transaction, or hold a
+  /// lease already.
   struct Found {
     std::map<LayerId, std::int64_t> layers_ns;
     std::map<std::pair<std::string, std::string>, std::int64_t> resolutions_ns;
   };
   [[nodiscard]] const Found& found() const noexcept;
+  void mark_found(const std::vector<LayerId>& layers);
 
   std::optional<std::string> meta(std::string_view name);
   void set_meta(std::string_view name, std::string_view value);

@@ -44,7 +44,44 @@ Inventory take_inventory(Tables& tables) {
   return {tables.images(), tables.resolutions(), tables.records(), tables.layers(), tables.found()};
 }
 
+LastUses::LastUses(const Inventory& inventory) : inventory_(inventory) {
+  const auto raise = [](std::int64_t& time_ns, std::int64_t to) {
+    time_ns = std::max(time_ns, to);
+  };
+  for (const RecordRow& row : inventory.records) {
+    for (const LayerId layer : row.layers)
+      raise(layers_[layer], row.last_used_ns);
+  }
+  for (const LayerRow& row : inventory.layers) {
+    const auto used = layers_.find(row.id);
+    if (row.blob && used != layers_.end()) raise(blobs_[*row.blob], used->second);
+  }
+}
+
+Rank LastUses::of(const ResolutionRow& row, ImageNeeds& needs) const {
+  std::int64_t used_ns = row.resolved_ns;
+  const auto found = inventory_.found.resolutions_ns.find({row.reference, row.platform});
+  if (found != inventory_.found.resolutions_ns.end()) used_ns = std::max(used_ns, found->second);
+  for (const Digest& blob : needs.of(row.manifest)) {
+    if (const auto used = blobs_.find(blob); used != blobs_.end())
+      used_ns = std::max(used_ns, used->second);
+  }
+  return {used_ns, 0, row.reference + " " + row.platform};
+}
+
+Rank LastUses::of(const RecordRow& row) {
+  return {row.last_used_ns, -static_cast<std::int64_t>(row.layers.size()) - 1, row.key};
+}
+
+Rank LastUses::of(const ImageRow& row) {
+  return {row.created_ns, std::numeric_limits<std::int64_t>::min(), row.reference};
+}
+
 namespace {
+
+bool has_no_name(const ImageRow& row) {
+  return row.reference.front() == kUnnamed;
+}
 
 class Planner {
  public:
@@ -52,8 +89,13 @@ class Planner {
           ImageNeeds& needs,
           const BlobStore& blobs,
           const LeaseTable& leases,
-          bool all)
-      : inventory_(inventory), needs_(needs), blobs_(blobs), leases_(leases), all_(all) {
+          const Cut& cut)
+      : inventory_(inventory),
+        needs_(needs),
+        blobs_(blobs),
+        leases_(leases),
+        cut_(cut),
+        uses_(inventory) {
     plan_.keep_since_ns = leases.oldest_ns();
   }
 
@@ -86,36 +128,40 @@ class Planner {
 
   void plan_images() {
     for (const ImageRow& row : inventory_.images) {
-      if (row.reference.front() == kUnnamed && !is_recent(row.created_ns)) {
+      const std::set<Digest>& needs = needs_.of(row.manifest);
+      if (has_no_name(row) && cut_.takes(LastUses::of(row)) && !leases_.holds(row.manifest)) {
         plan_.images.push_back(row.reference);
+        insert(plan_.released_blobs, needs);
       } else {
-        insert(image_blobs_, needs_.of(row.manifest));
+        insert(image_blobs_, needs);
       }
     }
   }
 
   void plan_resolutions() {
     for (const ResolutionRow& row : inventory_.resolutions) {
+      const std::set<Digest>& needs = needs_.of(row.manifest);
       const bool in_use = is_recent(row.resolved_ns) ||
                           was_found(inventory_.found.resolutions_ns, {row.reference, row.platform});
-      if (all_ && !in_use) {
+      if (cut_.all && !in_use && cut_.takes(uses_.of(row, needs_))) {
         plan_.resolutions.push_back(row);
+        insert(plan_.released_blobs, needs);
       } else {
-        insert(resolution_blobs_, needs_.of(row.manifest));
+        insert(resolution_blobs_, needs);
       }
     }
   }
 
-  /// Without `all`, what images and base images were made of stays quick to build again.
+  /// Unless all shall go, what images and base images were made of stays quick to build again.
   [[nodiscard]] bool is_of_images(const RecordRow& row,
-                                  const std::set<LayerId>& image_layers) const {
-    return !all_ && !row.layers.empty() && std::ranges::all_of(row.layers, [&](LayerId layer) {
+                                  const std::unordered_set<LayerId>& image_layers) const {
+    return !cut_.all && !row.layers.empty() && std::ranges::all_of(row.layers, [&](LayerId layer) {
       return image_layers.contains(layer);
     });
   }
 
   void plan_records() {
-    std::set<LayerId> image_layers;
+    std::unordered_set<LayerId> image_layers;
     for (const LayerRow& row : inventory_.layers) {
       if (row.blob && (image_blobs_.contains(*row.blob) || resolution_blobs_.contains(*row.blob))) {
         image_layers.insert(row.id);
@@ -126,8 +172,7 @@ class Planner {
       const bool held =
           !row.layers.empty() && (leases_.holds(row.layers.back()) ||
                                   was_found(inventory_.found.layers_ns, row.layers.back()));
-      if (held || is_recent(std::max(row.created_ns, row.last_used_ns)) ||
-          is_of_images(row, image_layers)) {
+      if (held || !cut_.takes(LastUses::of(row)) || is_of_images(row, image_layers)) {
         record_layers_.insert(row.layers.begin(), row.layers.end());
       } else {
         plan_.records.push_back(row.key);
@@ -135,11 +180,15 @@ class Planner {
     }
   }
 
+  [[nodiscard]] bool is_in_use(const LayerRow& row) const {
+    return leases_.holds(row.id) || (row.blob && leases_.holds(*row.blob)) ||
+           was_found(inventory_.found.layers_ns, row.id) ||
+           (is_recent(row.created_ns) && !uses_.is_recorded(row.id));
+  }
+
   void plan_layer(const LayerRow& row) {
-    const bool held = leases_.holds(row.id) || (row.blob && leases_.holds(*row.blob)) ||
-                      record_layers_.contains(row.id) || is_recent(row.created_ns) ||
-                      was_found(inventory_.found.layers_ns, row.id);
-    if (held || (row.blob && resolution_blobs_.contains(*row.blob))) {
+    if (record_layers_.contains(row.id) || is_in_use(row) ||
+        (row.blob && resolution_blobs_.contains(*row.blob))) {
       if (row.blob) plan_.kept_blobs.insert(*row.blob);
       if (row.has_snapshot) bases_.insert(row.delta_of);
     } else if (bases_.contains(row.id)) {
@@ -152,6 +201,7 @@ class Planner {
         bases_.insert(row.delta_of);
       }
     } else {
+      if (row.blob) plan_.released_blobs.insert(*row.blob);
       plan_.layers.push_back(row);
     }
   }
@@ -160,22 +210,36 @@ class Planner {
   ImageNeeds& needs_;
   const BlobStore& blobs_;
   const LeaseTable& leases_;
-  bool all_;
+  const Cut& cut_;
+  const LastUses uses_;
   std::set<Digest> image_blobs_;
   std::set<Digest> resolution_blobs_;
-  std::set<LayerId> record_layers_;
-  std::set<LayerId> bases_;  ///< what snapshots that stay are a difference from
+  std::unordered_set<LayerId> record_layers_;
+  std::unordered_set<LayerId> bases_;  ///< what snapshots that stay are a difference from
   Plan plan_;
 };
 
 }  // namespace
 
-Plan plan_prune(const Inventory& inventory,
-                ImageNeeds& needs,
-                const BlobStore& blobs,
-                const LeaseTable& leases,
-                bool all) {
-  return Planner(inventory, needs, blobs, leases, all).make();
+Plan plan_collection(const Inventory& inventory,
+                     ImageNeeds& needs,
+                     const BlobStore& blobs,
+                     const LeaseTable& leases,
+                     const Cut& cut) {
+  return Planner(inventory, needs, blobs, leases, cut).make();
+}
+
+std::vector<Rank> ranks_of(const Inventory& inventory, ImageNeeds& needs) {
+  const LastUses uses(inventory);
+  std::vector<Rank> ranks;
+  for (const ImageRow& row : inventory.images) {
+    if (has_no_name(row)) ranks.push_back(LastUses::of(row));
+  }
+  for (const ResolutionRow& row : inventory.resolutions)
+    ranks.push_back(uses.of(row, needs));
+  for (const RecordRow& row : inventory.records)
+    ranks.push_back(LastUses::of(row));
+  return ranks;
 }
 
 std::vector<BlobFile> list_blobs(const Store& store) {
@@ -203,7 +267,10 @@ std::vector<BlobFile> list_blobs(const Store& store) {
 bool is_garbage(const BlobFile& blob, const Plan& plan) {
   // Files are dated by a clock that is up to one timer tick behind.
   constexpr std::int64_t kClockTick = 10'000'000;
-  return !plan.kept_blobs.contains(blob.digest) &&
+  if (plan.kept_blobs.contains(blob.digest)) return false;
+  // What had an owner is not somebody's who is about to name it; but for who found it, see
+  // BlobStore::unless_found_since.
+  return plan.released_blobs.contains(blob.digest) ||
          blob.changed_ns < plan.keep_since_ns - kClockTick;
 }
 

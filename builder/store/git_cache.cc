@@ -9,6 +9,7 @@
 
 #include "builder/os/dir.h"
 #include "builder/os/file.h"
+#include "builder/store/disk_size.h"
 #include "proto/digest.h"
 #include "proto/error.h"
 
@@ -86,6 +87,11 @@ HeldRepository::HeldRepository(const Store& store, std::string_view name) {
   remove_leftovers(path_);
 }
 
+HeldRepository::~HeldRepository() {
+  // Without it the repository goes sooner: no failure.
+  if (directory_) ::futimens(directory_.get(), nullptr);
+}
+
 void each_unused_repository(const Store& store, const std::function<void(const fs::path&)>& take) {
   for (const os::DirEntry& entry : repositories(store)) {
     const fs::path path = store.root() / kFolder / entry.name;
@@ -96,6 +102,26 @@ void each_unused_repository(const Store& store, const std::function<void(const f
     }
     take(path);
   }
+}
+
+std::uint64_t remove_repository(Store& store, const std::string& id) {
+  const fs::path path = store.root() / kFolder / id;
+  const os::TempDir trash = store.make_temp("git");
+  os::Fd directory;
+  try {
+    directory = open_directory(path);
+  } catch (const Error& error) {
+    if (error.code() == Errc::not_found) return 0;
+    throw;
+  }
+  if (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return 0;
+    throw system_error(errno, "lock " + path.string());
+  }
+  const fs::path target = trash.path() / "repository";
+  if (::rename(path.c_str(), target.c_str()) != 0)
+    throw system_error(errno, "rename to " + target.string());
+  return disk_bytes(target);
 }
 
 std::uint64_t count_repositories(const Store& store) {

@@ -13,12 +13,16 @@
 
 namespace kiln::store {
 
-/// A repository's directory, locked for one user at a time.
+/// A repository's directory, locked for one user at a time. The directory's time is that of the
+/// last use.
 class HeldRepository {
  public:
   /// Makes the directory when it is missing; waits for whoever holds it. What a killed user left
   /// locked inside is unlocked. Blocks; throws Error.
   HeldRepository(const Store& store, std::string_view name);
+  HeldRepository(HeldRepository&&) noexcept = default;
+  HeldRepository& operator=(HeldRepository&&) = delete;
+  ~HeldRepository();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 
@@ -30,6 +34,10 @@ class HeldRepository {
 /// Calls `take` for every repository that nobody holds, and keeps it unused meanwhile. Blocks.
 void each_unused_repository(const Store& store,
                             const std::function<void(const std::filesystem::path&)>& take);
+
+/// Removes a repository by its directory's name, unless somebody holds it; returns the bytes that
+/// it took on disk. Blocks.
+std::uint64_t remove_repository(Store& store, const std::string& id);
 
 /// How many there are.
 [[nodiscard]] std::uint64_t count_repositories(const Store& store);

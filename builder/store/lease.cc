@@ -6,15 +6,25 @@
 
 namespace kiln::store {
 
+namespace {
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+}  // namespace
+
 Lease::Lease(LeaseTable& table) : Lease(table, os::now_ns()) {}
 
 Lease Lease::of_things_alone(LeaseTable& table) {
-  return Lease(table, std::numeric_limits<std::int64_t>::max());
+  return Lease(table, kNever);
 }
 
 Lease::Lease(LeaseTable& table, std::int64_t started_ns) : table_(&table), started_ns_(started_ns) {
-  const std::scoped_lock lock(table_->mutex_);
-  table_->started_ns_.insert(started_ns_);
+  bool first = false;
+  {
+    const std::scoped_lock lock(table_->mutex_);
+    const std::multiset<std::int64_t>& others = table_->started_ns_;
+    first = started_ns_ != kNever && (others.empty() || *others.begin() == kNever);
+    table_->started_ns_.insert(started_ns_);
+  }
+  if (first && table_->when_busy_) table_->when_busy_();
 }
 
 Lease::Lease(Lease&& other) noexcept

@@ -3,9 +3,11 @@
 // Two rules make collection safe beside running builds:
 //  - a blob is leased first and looked for (or committed) afterwards;
 //  - a layer is leased inside the transaction that found its row, or that added it.
-// Where that is not possible a lease that lives around the work does: what was written, or found in
-// the database, since the oldest living lease began is left alone as well. So each build, pull,
-// push and load holds one from its start to its end, even an empty one.
+// Where that is not possible a lease that lives around the work does: what was written and has no
+// owner yet, or was found without a lease (Tables::found), since the oldest living lease began is
+// left alone as well. So each build, pull, push and load holds one from its start to its end, even
+// an empty one. A layer has an owner once a record names it, and whoever wrote the record held a
+// lease on its layers before: a long build does not keep what others have made and left.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +55,9 @@ class LeaseTable {
   /// When the oldest living lease began, nanoseconds since the epoch; the largest number when there
   /// is none.
   [[nodiscard]] std::int64_t oldest_ns() const;
+  /// `action`, short and not throwing, is called on any thread when the first lease of a time
+  /// begins. Set once, before there are leases.
+  void when_busy(std::function<void()> action) { when_busy_ = std::move(action); }
 
   /// A collection under way; a second one waits for it. It remembers each blob that is leased while
   /// it lives: such a blob may have got a new user after the collector had found it unused, even
@@ -79,6 +84,7 @@ class LeaseTable {
   std::map<LayerId, int> layers_;
   std::map<Digest, int> blobs_;
   std::multiset<std::int64_t> started_ns_;
+  std::function<void()> when_busy_;
   bool sweeping_ = false;
   std::set<Digest> leased_since_;
 };

@@ -206,7 +206,8 @@ std::set<Digest> restorable_blobs(Store& store) {
   return blobs;
 }
 
-/// An image is whole when its documents are sound and its layers are there, or can be had again.
+}  // namespace
+
 bool is_whole(const BlobStore& blobs,
               const std::set<Digest>& restorable,
               const Digest& digest,
@@ -230,6 +231,8 @@ bool is_whole(const BlobStore& blobs,
     throw;
   }
 }
+
+namespace {
 
 void drop_broken_images(Store& store, std::vector<std::string>& notes) {
   const std::set<Digest> restorable = restorable_blobs(store);

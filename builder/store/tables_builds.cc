@@ -64,6 +64,14 @@ bool Tables::remove_build(std::string_view id) {
   return removed;
 }
 
+std::vector<std::string> Tables::running_builds() {
+  Query query(connection_->prepared("SELECT id FROM builds WHERE status = 'running'"));
+  std::vector<std::string> ids;
+  while (query.step())
+    ids.push_back(query.text(0));
+  return ids;
+}
+
 void Tables::end_running_builds(std::string_view error) {
   Query(connection_->prepared(
             "UPDATE builds SET status = 'interrupted', error = ? WHERE status = 'running'"))

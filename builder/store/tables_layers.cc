@@ -47,9 +47,19 @@ std::optional<LayerRow> Tables::layer(LayerId id) {
       "snapshot_bytes, origin, created_ns, delta_of, predecessor FROM layers WHERE id = ?"));
   query.bind(id);
   if (!query.step()) return std::nullopt;
-  LayerRow row = read_layer(query);
-  connection_->found.layers_ns[row.id] = os::now_ns();
-  return row;
+  return read_layer(query);
+}
+
+std::uint64_t Tables::sum_snapshot_bytes() {
+  Query query(connection_->prepared(
+      "SELECT coalesce(sum(snapshot_bytes), 0) FROM layers WHERE has_snapshot"));
+  return query.step() ? query.size(0) : 0;
+}
+
+void Tables::mark_found(const std::vector<LayerId>& layers) {
+  const std::int64_t now = os::now_ns();
+  for (const LayerId layer : layers)
+    connection_->found.layers_ns[layer] = now;
 }
 
 std::vector<LayerRow> Tables::layers() {

@@ -1,7 +1,6 @@
 // The table of cache records.
 #include <fmt/format.h>
 
-#include "builder/os/file.h"
 #include "builder/store/database.h"
 #include "builder/store/query.h"
 #include "proto/error.h"
@@ -25,11 +24,8 @@ std::optional<RecordRow> only_record(Connection& connection, Query& query) {
   Query layers(
       connection.prepared("SELECT layer FROM record_layers WHERE record = ? ORDER BY position"));
   layers.bind(id);
-  const std::int64_t now = os::now_ns();
-  while (layers.step()) {
+  while (layers.step())
     row.layers.push_back(LayerId{layers.integer(0)});
-    connection.found.layers_ns[row.layers.back()] = now;
-  }
   return row;
 }
 

@@ -1,12 +1,12 @@
+// How much there is of each kind, and which of it nobody needs.
 #include <algorithm>
 #include <map>
 
-#include "builder/os/dir.h"
-#include "builder/store/disk_size.h"
 #include "builder/store/gc.h"
 #include "builder/store/gc_plan.h"
-#include "builder/store/git_cache.h"
 #include "builder/store/implied_names.h"
+#include "builder/store/usage_items.h"
+#include "builder/store/walked.h"
 
 namespace kiln::store {
 
@@ -14,9 +14,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-DiskUsage::Row snapshots(const Store& store, const Inventory& inventory, const Plan& plan) {
-  const fs::path root = store.root() / "snapshots";
-  DiskUsage::Row row{"snapshots", 0, own_disk_bytes(root), 0};
+DiskUsage::Row snapshots(const Store& store,
+                         const Inventory& inventory,
+                         const Plan& plan,
+                         const Walked& walked) {
+  DiskUsage::Row row{"snapshots", 0, walked.directories.at("snapshots"), 0};
   std::set<std::string> going;
   for (const LayerRow& layer : plan.layers)
     going.insert(store.snapshot_path(layer.id).filename());
@@ -24,10 +26,9 @@ DiskUsage::Row snapshots(const Store& store, const Inventory& inventory, const P
     going.insert(store.snapshot_path(layer.id).filename());
   for (const fs::path& path : implied_paths_of(store, plan.layers))
     going.insert(path.filename());
-  for (const os::DirEntry& entry : os::Dir::open(root).entries()) {
-    const std::uint64_t bytes = disk_bytes(root / entry.name);
+  for (const auto& [name, bytes] : walked.snapshots) {
     row.size_bytes += bytes;
-    if (going.contains(entry.name)) row.reclaimable_bytes += bytes;
+    if (going.contains(name)) row.reclaimable_bytes += bytes;
   }
   row.count =
       static_cast<std::uint64_t>(std::ranges::count_if(inventory.layers, &LayerRow::has_snapshot));
@@ -42,7 +43,7 @@ struct Blobs {
   DiskUsage::Row others{"blobs", 0, 0, 0};
 };
 
-Blobs blobs(const Store& store,
+Blobs blobs(const Walked& walked,
             const Inventory& inventory,
             ImageNeeds& needs,
             const LeaseTable& leases,
@@ -51,8 +52,7 @@ Blobs blobs(const Store& store,
   rows.images.count = inventory.images.size();
   rows.base_images.count = inventory.resolutions.size();
   rows.layers.count = inventory.layers.size();
-  rows.others.size_bytes =
-      own_disk_bytes(store.root() / "blobs") + own_disk_bytes(store.root() / "blobs" / "sha256");
+  rows.others.size_bytes = walked.directories.at("blobs") + walked.directories.at("blobs/sha256");
   std::map<Digest, DiskUsage::Row*> owner;
   for (const ImageRow& row : inventory.images) {
     for (const Digest& digest : needs.of(row.manifest))
@@ -65,7 +65,7 @@ Blobs blobs(const Store& store,
   for (const LayerRow& row : inventory.layers) {
     if (row.blob) owner.emplace(*row.blob, &rows.layers);
   }
-  for (const BlobFile& blob : list_blobs(store)) {
+  for (const BlobFile& blob : walked.blobs) {
     const auto found = owner.find(blob.digest);
     DiskUsage::Row& row = found == owner.end() ? rows.others : *found->second;
     if (&row == &rows.others) ++row.count;
@@ -77,66 +77,51 @@ Blobs blobs(const Store& store,
   return rows;
 }
 
-/// Those of RUN --mount=type=cache, which only prune with `all` removes.
-DiskUsage::Row cache_mounts(const Store& store) {
-  const fs::path root = store.root() / "cache-mounts";
-  return {"cache mounts", os::Dir::open(root).entries().size(), disk_bytes(root), 0};
-}
-
-/// What failed steps left (ops/failed_steps.h makes and removes it).
-DiskUsage::Row failed_steps(const Store& store) {
-  const fs::path root = store.root() / "failed";
-  std::error_code error;
-  if (!fs::exists(root, error)) return {"failed steps", 0, 0, 0};
-  const std::uint64_t bytes = disk_bytes(root);
-  return {"failed steps", os::Dir::open(root).entries().size(), bytes,
-          bytes - own_disk_bytes(root)};
-}
-
-DiskUsage::Row repositories(const Store& store) {
-  const std::uint64_t bytes = disk_bytes(store.root() / "git");
-  return {"git repositories", count_repositories(store), bytes, bytes};
-}
-
-/// The database, the lock, and whatever else is in the root.
-DiskUsage::Row rest(const Store& store) {
-  DiskUsage::Row row{"database", 1, own_disk_bytes(store.root()), 0};
-  for (const os::DirEntry& entry : os::Dir::open(store.root()).entries()) {
-    static const std::set<std::string> kCountedElsewhere{
-        "blobs", "snapshots", "builds", "cache-mounts", "failed", "git", "tmp"};
-    if (!kCountedElsewhere.contains(entry.name)) {
-      row.size_bytes += disk_bytes(store.root() / entry.name);
-    }
-  }
-  return row;
+/// The entries of a folder, and the folder itself.
+DiskUsage::Row row_of(std::string kind,
+                      const Walked& walked,
+                      const Walked::Sizes& sizes,
+                      const char* folder) {
+  const auto directory = walked.directories.find(folder);
+  const std::uint64_t own = directory == walked.directories.end() ? 0 : directory->second;
+  return {std::move(kind), sizes.size(), sum_of(sizes) + own, 0};
 }
 
 }  // namespace
 
-DiskUsage disk_usage(Store& store, const LeaseTable& leases) {
-  std::uint64_t builds = 0;
+DiskUsage disk_usage(Store& store, const LeaseTable& leases, bool with_items) {
+  std::vector<BuildRow> builds;
   std::uint64_t file_digests = 0;
   const Inventory inventory = store.database().run_blocking([&](Tables& tables) {
-    builds = tables.builds().size();
+    builds = tables.builds();
     file_digests = tables.count_file_digests();
     return take_inventory(tables);
   });
   ImageNeeds needs(store.blobs());
-  const Plan plan = plan_prune(inventory, needs, store.blobs(), leases, /*all=*/false);
-  const Blobs by_owner = blobs(store, inventory, needs, leases, plan);
-  return {{by_owner.images,
-           by_owner.base_images,
-           by_owner.layers,
-           snapshots(store, inventory, plan),
-           by_owner.others,
-           cache_mounts(store),
-           failed_steps(store),
-           repositories(store),
-           {"cache records", inventory.records.size(), 0, 0},
-           {"file digests", file_digests, 0, 0},
-           {"logs", builds, disk_bytes(store.root() / "builds"), 0},
-           {"unfinished", 0, disk_bytes(store.root() / "tmp"), 0},
-           rest(store)}};
+  const Plan plan = plan_collection(inventory, needs, store.blobs(), leases, {});
+  const Walked walked = walk(store);
+  const Blobs by_owner = blobs(walked, inventory, needs, leases, plan);
+  DiskUsage::Row repositories = row_of("git repositories", walked, walked.repositories, "git");
+  repositories.reclaimable_bytes = sum_of(walked.repositories);
+  DiskUsage::Row failed = row_of("failed steps", walked, walked.failed, "failed");
+  failed.reclaimable_bytes = sum_of(walked.failed);
+  DiskUsage usage{.rows = {by_owner.images,
+                           by_owner.base_images,
+                           by_owner.layers,
+                           snapshots(store, inventory, plan, walked),
+                           by_owner.others,
+                           // which only prune with `all` removes
+                           row_of("cache mounts", walked, walked.cache_mounts, "cache-mounts"),
+                           // what failed steps left (ops/failed_steps.h makes and removes it)
+                           failed,
+                           repositories,
+                           {"cache records", inventory.records.size(), 0, 0},
+                           {"file digests", file_digests, 0, 0},
+                           row_of("logs", walked, walked.builds, "builds"),
+                           row_of("unfinished", walked, walked.unfinished, "tmp"),
+                           row_of("database", walked, walked.rest, ".")}};
+  if (with_items) usage.items = list_items(store, {inventory, walked, builds, leases}, needs);
+  return usage;
 }
 
 }  // namespace kiln::store

@@ -9,7 +9,7 @@
 namespace kiln::cli {
 
 std::span<const Command> all_commands() {
-  static constexpr std::array<Command, 21> kCommands{{
+  static constexpr std::array<Command, 22> kCommands{{
       {"build", "Build an image from a Dockerfile", build_command},
       {"debug", "Open a shell in what a failed RUN left", debug_command},
       {"context", "Show what a build sees of its context, and why", context_command},
@@ -29,6 +29,7 @@ std::span<const Command> all_commands() {
       {"cache", "List, save, load and remove cache mounts", cache_command},
       {"prune", "Remove build cache that nothing uses", prune_command},
       {"df", "Show disk usage", df_command},
+      {"fsck", "Check that everything in the store is sound", fsck_command},
       {"info", "Show the daemon's settings and what it found", info_command},
       {"version", "Show the versions of kiln and of the daemon", version_command},
   }};

@@ -38,6 +38,7 @@ int cache_command(Invocation& invocation);
 int debug_command(Invocation& invocation);
 int prune_command(Invocation& invocation);
 int df_command(Invocation& invocation);
+int fsck_command(Invocation& invocation);
 int info_command(Invocation& invocation);
 int version_command(Invocation& invocation);
 

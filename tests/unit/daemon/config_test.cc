@@ -25,6 +25,7 @@ ca = ["/etc/ca.pem"]
 [gc]
 max-bytes = "20GiB"
 min-free = "5GB"
+max-age = "14d"
 [run]
 runtime = "runc"
 network = "host"
@@ -64,12 +65,13 @@ TEST(ParseConfig, ReadsEveryKey) {
   EXPECT_EQ(config.debug.keep_seconds, 60);
   EXPECT_EQ(config.debug.keep_steps, 2);
   EXPECT_EQ(config.gc.min_free, (DiskAmount{5'000'000'000, 0}));
+  EXPECT_EQ(config.gc.max_age, std::chrono::days(14));
   EXPECT_EQ(config.run.runtime, "runc");
   EXPECT_EQ(config.run.network, "host");
   EXPECT_EQ(config.run.max_parallelism, 3);
   EXPECT_EQ(config.run.max_builds, 7);
   EXPECT_EQ(config.log.level, LogLevel::debug);
-  EXPECT_EQ(config.origins.at("run.network"), "kilnd.toml:16");
+  EXPECT_EQ(config.origins.at("run.network"), "kilnd.toml:17");
 }
 
 TEST(ParseConfig, KeepsDefaultsForWhatIsMissing) {
@@ -106,6 +108,7 @@ TEST(ParseConfig, NamesTheLineOfEveryMistake) {
                "kilnd.toml:2: gc.max-bytes: \"lots\" is not a size");
   expect_error("[gc]\nmin-free = \"100%\"\n",
                "kilnd.toml:2: gc.min-free: \"100%\" is not a percentage");
+  expect_error("[gc]\nmax-age = \"soon\"\n", "kilnd.toml:2: gc.max-age: \"soon\" is not an age");
   expect_error("[log]\nlevel = \"loud\"\n", "kilnd.toml:2: log.level: log level \"loud\"");
   expect_error("root = \n", "kilnd.toml:1: ");
   expect_error("root = \"a\"\nroot = \"b\"\n", "kilnd.toml:2: ");
@@ -124,7 +127,7 @@ TEST(ParseSize, KnowsDecimalAndBinaryUnits) {
 TEST(ToToml, ReadsBackAsTheSameConfiguration) {
   const Config config = parse_config(kEveryKey, "kilnd.toml");
   const std::string text = to_toml(config);
-  EXPECT_THAT(text, HasSubstr("network = \"host\"  # kilnd.toml:16\n"));
+  EXPECT_THAT(text, HasSubstr("network = \"host\"  # kilnd.toml:17\n"));
   Config again = parse_config(text, "kilnd.toml");
   again.origins = config.origins;
   EXPECT_EQ(to_toml(again), text);
@@ -142,6 +145,7 @@ TEST(BuilderConfig, GetsWhatTheBuilderNeeds) {
   EXPECT_EQ(builder.gc.max_bytes, 20ULL << 30U);
   EXPECT_EQ(builder.gc.min_free_bytes, 5'000'000'000U);
   EXPECT_EQ(builder.gc.min_free_percent, 0);
+  EXPECT_EQ(builder.gc.max_age, std::chrono::days(14));
 }
 
 /// The example in packaging/, with every commented key switched on.

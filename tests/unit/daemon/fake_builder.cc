@@ -8,6 +8,7 @@
 #include "builder/cache_mounts.h"
 #include "builder/context_listing.h"
 #include "builder/debug.h"
+#include "builder/fsck.h"
 #include "builder/history.h"
 #include "builder/images.h"
 #include "builder/os/file.h"
@@ -133,7 +134,7 @@ awaitable<void> remove_image(std::string reference, Services&) {
 awaitable<PruneReport> prune(PruneRequest request, Services&) {
   co_return PruneReport{request.all ? 2U : 1U, 100};
 }
-awaitable<DiskUsage> disk_usage(Services&) {
+awaitable<DiskUsage> disk_usage(Services&, bool) {
   co_return DiskUsage{{{"blobs", 1, 2, 3}}};
 }
 awaitable<std::vector<CacheMountSummary>> list_cache_mounts(Services&) {
@@ -157,6 +158,13 @@ awaitable<Finished> debug_build(DebugRequest request, Caller&, Services&) {
   record("debug " + request.build);
   Finished finished;
   finished.metadata[kExitCodeKey] = "3";
+  co_return finished;
+}
+awaitable<Finished> check_store(FsckRequest request, Caller&, Services&) {
+  FsckReport report;
+  if (!request.repair) report.findings.push_back({"blob", "sha256:1", "damaged", {}, false});
+  Finished finished;
+  finished.metadata["fsck"] = to_json(report);
   co_return finished;
 }
 awaitable<DaemonInfo> builder_info(Services&) {

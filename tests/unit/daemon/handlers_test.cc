@@ -217,6 +217,7 @@ TEST_F(Handlers, PruneAndTellDiskUsage) {
             2U);
   EXPECT_EQ(from_json<PruneReport>(ask(post("/kiln/v1/prune", "")).body).records, 1U);
   EXPECT_EQ(from_json<DiskUsage>(ask(get("/kiln/v1/df")).body).rows.at(0).kind, "blobs");
+  EXPECT_THAT(ask(post("/kiln/v1/fsck", "")).body, HasSubstr("damaged"));
 }
 
 }  // namespace
