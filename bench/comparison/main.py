@@ -1,5 +1,6 @@
 """The command: what is asked for, what is done with it, in order."""
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -12,6 +13,8 @@ from comparison.install import install_missing
 from comparison.runner import Runner, idle_memory
 from comparison.site import SOURCE, Site
 from comparison.verify import Verifier
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def arguments():
@@ -40,24 +43,31 @@ def arguments():
     return options
 
 
+def end(*_):
+    """Leaves through everything that cleans up, which a second signal does not interrupt."""
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+    sys.exit(130)
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
 def main():
     options = arguments()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(130))  # through everything that cleans up
+    for number in STOPPING:
+        signal.signal(number, end)
     install_missing()
     processes.become_reaper()
     work = pathlib.Path(tempfile.mkdtemp(prefix="kiln-compare-", dir=options.directory))
-    site = Site(work / "site", options.scale, options.bin.resolve())
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(work.rmdir)
+        site = Site(work / "site", options.scale, options.bin.resolve())
+        stack.callback(site.close)
+        site.open()
+        stack.callback(processes.stop_all)
         return compare(site, options)
-    finally:
-        processes.stop_all()
-        site.close()
-        work.rmdir()
 
 
 def compare(site, options):

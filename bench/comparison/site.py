@@ -24,14 +24,18 @@ class Site:
         self.bin = pathlib.Path(bin_directory)
         self.contexts = self.directory / "contexts"
         self.contexts.mkdir(parents=True)
+        self.bases = self.target = None
+        self.made = set()
+
+    def open(self):
+        """Starts the registries; close() is due even where this fails."""
         self.bases = Registry(self.directory / "bases")
         self.target = Registry(self.directory / "target")
         processes.bystanders.update([self.bases.process.pid, self.target.process.pid])
-        self.made = set()
 
     def close(self):
-        self.bases.stop()
-        self.target.stop()
+        for registry in filter(None, (self.bases, self.target)):
+            registry.stop()
         unmount_below(self.directory)
         shutil.rmtree(self.directory)
 

@@ -128,8 +128,18 @@ void limit_isal_deflate(benchmark::State& state) {
 }
 BENCHMARK(limit_isal_deflate)->ArgsProduct({{0, 1}, {1, 2, 3}})->ArgNames({"programs", "level"});
 
+/// ISA-L's call ends with the first member.
+std::string one_member(const std::string& input) {
+  const std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor(
+      libdeflate_alloc_compressor(2), libdeflate_free_compressor);
+  std::string output(libdeflate_gzip_compress_bound(compressor.get(), input.size()), '\0');
+  output.resize(libdeflate_gzip_compress(compressor.get(), input.data(), input.size(),
+                                         output.data(), output.size()));
+  return output;
+}
+
 void limit_isal_inflate(benchmark::State& state) {
-  const std::string input = compressed(sample(state.range(0)), Compression::gzip);
+  const std::string input = one_member(sample(state.range(0)));
   std::vector<std::uint8_t> output(kSampleBytes);
   for (auto _ : state) {
     inflate_state stream;
