@@ -9,13 +9,12 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <limits>
 
 #include "builder/os/file.h"
 #include "builder/os/offload.h"
-#include "builder/snapshot/workspace.h"
 #include "builder/store/git_cache.h"
+#include "builder/store/histories.h"
 #include "proto/error.h"
 
 namespace kiln {
@@ -39,17 +38,6 @@ constexpr std::uint64_t kEnd = 80;
 
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{}.{} MB", bytes / 1'000'000, bytes / 100'000 % 10);
-}
-
-/// Removes a build's log and its row; the bytes that it took. Blocks.
-std::uint64_t remove_build(store::Store& store, const std::string& id) {
-  store.database().run_blocking([&](store::Tables& tables) { tables.remove_build(id); });
-  const os::TempDir trash = store.make_temp("build");
-  const std::filesystem::path target = trash.path() / "build";
-  const std::filesystem::path path = store.build_path(id);
-  if (::rename(path.c_str(), target.c_str()) != 0 && errno != ENOENT)
-    throw system_error(errno, "rename to " + target.string());
-  return snapshot::disk_bytes(target);
 }
 
 }  // namespace
@@ -241,12 +229,13 @@ asio::awaitable<std::uint64_t> Collector::remove(std::vector<Disposable> others)
   if (!mounts.empty()) freed += co_await cache_mounts_.prune(std::move(mounts));
   auto work = [&] {
     std::uint64_t bytes = 0;
+    std::vector<std::string> builds;
     for (const Disposable& other : others) {
       if (other.kind == Disposable::Kind::repository)
         bytes += store::remove_repository(store_, other.name);
-      if (other.kind == Disposable::Kind::build) bytes += remove_build(store_, other.name);
+      if (other.kind == Disposable::Kind::build) builds.push_back(other.name);
     }
-    return bytes;
+    return bytes + store::remove_histories(store_, builds).freed_bytes;
   };
   co_return freed + co_await os::offload(thread_, work);
 }

@@ -30,7 +30,7 @@ std::int64_t mtime_ns(const fs::path& path) {
 /// The database, the lock, the reserve, running steps' state.
 std::uint64_t size_of_rest(const Store& store) {
   static const std::set<std::string> kCountedElsewhere{
-      "blobs", "snapshots", "builds", "cache-mounts", "failed", "git", "tmp"};
+      "blobs", "snapshots", "builds", "cache-mounts", "failed", "file-lists", "git", "tmp"};
   std::uint64_t bytes = own_disk_bytes(store.root());
   for (const os::DirEntry& entry : os::Dir::open(store.root()).entries()) {
     if (!kCountedElsewhere.contains(entry.name)) bytes += disk_bytes(store.root() / entry.name);
@@ -90,7 +90,8 @@ Accountant::Accountant(Store& store)
       cache_mounts_(store.root() / "cache-mounts"),
       repositories_(store.root() / "git"),
       builds_(store.root() / "builds"),
-      failed_steps_(store.root() / "failed") {}
+      failed_steps_(store.root() / "failed"),
+      file_lists_(store.root() / "file-lists") {}
 
 Sizes Accountant::measure(const std::set<std::string>& mounts_in_use) {
   Sizes sizes;
@@ -117,7 +118,8 @@ Sizes Accountant::measure(const std::set<std::string>& mounts_in_use) {
   sizes.builds = builds_.sum();
   failed_steps_.refresh(never);
   sizes.failed_steps = failed_steps_.sum();
-  sizes.rest = size_of_rest(store_);
+  file_lists_.refresh(never);
+  sizes.rest = size_of_rest(store_) + file_lists_.sum();
   return sizes;
 }
 

@@ -81,6 +81,7 @@ class Accountant {
   DirectoryBook repositories_;
   DirectoryBook builds_;
   DirectoryBook failed_steps_;
+  DirectoryBook file_lists_;
   std::set<std::string> running_builds_;
   std::set<std::string> mounts_in_use_;
   std::int64_t repositories_measured_ns_ = 0;
