@@ -137,6 +137,11 @@ asio::awaitable<void> Collector::measure() {
   total_bytes_ = std::uint64_t{disk.f_blocks} * disk.f_frsize;
 }
 
+asio::awaitable<void> Collector::rest() {
+  if (is_busy() || looking_) co_return;
+  co_await os::offload(thread_, [this] { accountant_.rest(); });
+}
+
 std::uint64_t Collector::min_free_bytes() const {
   return std::max(limits_.min_free_bytes,
                   total_bytes_ / 100 * static_cast<std::uint64_t>(limits_.min_free_percent));
@@ -158,6 +163,9 @@ std::uint64_t Collector::wished_bytes() const {
 }
 
 asio::awaitable<void> Collector::look() {
+  looking_ = true;
+  const std::unique_ptr<bool, void (*)(bool*)> looked(&looking_,
+                                                      [](bool* looking) { *looking = false; });
   co_await measure();
   const std::uint64_t bytes = wished_bytes();
   const auto begin = std::chrono::steady_clock::now();

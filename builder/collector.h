@@ -46,6 +46,9 @@ class Collector {
   /// Ends that; waits for what is being removed.
   boost::asio::awaitable<void> stop();
 
+  /// Gives memory back when nothing happens; does nothing while it collects.
+  boost::asio::awaitable<void> rest();
+
   /// Removes what `request` says, now.
   boost::asio::awaitable<PruneReport> prune(PruneRequest request);
 
@@ -85,6 +88,7 @@ class Collector {
   std::chrono::steady_clock::time_point next_try_;
   std::chrono::milliseconds retry_{0};  ///< while nothing runs
   std::int64_t next_ages_ns_ = 0;
+  bool looking_ = false;
   std::string trouble_;
   std::string told_;
   boost::asio::thread_pool thread_{1};

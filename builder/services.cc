@@ -93,6 +93,7 @@ asio::awaitable<void> Services::close() {
 }
 
 asio::awaitable<void> Services::rest() {
+  co_await parts_->collector.rest();
   co_await parts_->store.database().release_memory();
   co_await os::offload(parts_->pool, [] { os::give_back_memory(); });
 }

@@ -77,6 +77,11 @@ void DirectoryBook::refresh(const std::function<bool(const std::string&)>& is_ch
   }
 }
 
+void DirectoryBook::clear() {
+  entries_.clear();
+  listed_mtime_ns_ = 0;
+}
+
 std::uint64_t DirectoryBook::sum() const {
   return std::accumulate(
       entries_.begin(), entries_.end(), own_bytes_,
@@ -121,6 +126,12 @@ Sizes Accountant::measure(const std::set<std::string>& mounts_in_use) {
   file_lists_.refresh(never);
   sizes.rest = size_of_rest(store_) + file_lists_.sum();
   return sizes;
+}
+
+void Accountant::rest() {
+  for (DirectoryBook* book :
+       {&implied_, &blobs_, &cache_mounts_, &repositories_, &builds_, &failed_steps_, &file_lists_})
+    book->clear();
 }
 
 std::vector<Disposable> Accountant::disposables() const {

@@ -33,6 +33,9 @@ class DirectoryBook {
   /// they were measured last. A directory that does not exist has none.
   void refresh(const std::function<bool(const std::string&)>& is_changing);
 
+  /// Forgets all; the next refresh measures anew.
+  void clear();
+
   [[nodiscard]] const std::map<std::string, Entry>& entries() const noexcept { return entries_; }
   /// With the directory itself.
   [[nodiscard]] std::uint64_t sum() const;
@@ -69,6 +72,9 @@ class Accountant {
   /// Costs a query, and a list of each directory that has got or lost a name. `mounts_in_use`:
   /// cache mounts by directory name. Blocks.
   Sizes measure(const std::set<std::string>& mounts_in_use);
+
+  /// Gives back the memory of what was measured, which grows with the store.
+  void rest();
 
   /// What was measured last and may go by itself: idle cache mounts, finished builds, repositories.
   [[nodiscard]] std::vector<Disposable> disposables() const;

@@ -18,7 +18,8 @@ class FullDiskTest(kilntest.KilnTest):
 
     def small_daemon(self, size=48 * MIB, name="disk"):
         disk = self.disk(size, name)
-        daemon = self.daemon(name + "-daemon", root=disk / "root")
+        # Nothing is collected to make room: what is full stays full.
+        daemon = self.daemon(name + "-daemon", root=disk / "root", config='[gc]\nmin-free = "0%"\n')
         daemon.disk = disk
         return daemon
 

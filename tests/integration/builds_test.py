@@ -7,7 +7,7 @@ import unittest
 
 from kilntest import KilnTest, SharedDaemonTest, wait_until
 
-BASE = "python:3.12-slim"
+BASE = "busybox"
 STEPS = {"done", "cached", "failed", "cancelled"}
 PHASES = {"resolve", "key", "pull", "unpack", "copy", "run", "diff", "compress", "push", "output"}
 

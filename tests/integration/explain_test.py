@@ -7,7 +7,7 @@ import unittest
 
 from kilntest import SharedDaemonTest
 
-BASE = "python:3.12-slim"
+BASE = "busybox"
 
 
 class Explain(SharedDaemonTest):
