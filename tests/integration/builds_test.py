@@ -144,11 +144,10 @@ class Builds(SharedDaemonTest):
         found = subprocess.run(["grep", "-rl", "correct-horse", str(self.kilnd.root / "builds")], capture_output=True)
         self.assertEqual(found.stdout, b"")
 
-    def test_a_cached_build_of_a_small_project_is_quick_and_leaves_little(self):
+    def test_a_cached_build_of_a_small_project_leaves_little(self):
         context = self.context({"Dockerfile": f"FROM {BASE}\nCOPY . /src\nRUN echo built\n", "a": "1"})
-        self.build(self.kilnd, context, "-q")
-        best = min(self.build(self.kilnd, context, "-q").seconds for _ in range(5))
-        self.assertLess(best, 0.1, "a cached build (0.01 s on a quiet machine)")
+        for _ in range(2):
+            self.build(self.kilnd, context, "-q")
         log = self.kilnd.root / "builds" / self.newest()["id"] / "events.ndjson"
         self.assertLess(log.stat().st_size, 8000)
 
