@@ -17,9 +17,9 @@ from kilntest import BIN
 FAILING = """FROM busybox
 ENV COLOUR=blue
 ARG FLAVOUR=salt
-RUN echo worker:x:1000:1000::/work:/bin/sh >>/etc/passwd && mkdir /work && chown 1000 /work && echo below >/work/below
+RUN echo worker:x:1000:1000::/project:/bin/sh >>/etc/passwd && mkdir /project && chown 1000 /project && echo below >/project/below
 USER worker
-WORKDIR /work
+WORKDIR /project
 RUN --mount=type=cache,id=c,target=/cache,uid=1000 --mount=type=bind,source=shown,target=/shown \
     --mount=type=tmpfs,target=/scratch --mount=type=secret,id=token,target=/tmp/token \
     --network=none sh -c 'echo left >made; rm below; echo warm >/cache/warm; exit 7'
@@ -104,7 +104,7 @@ class DebugTest(kilntest.KilnTest):
                   "grep -c ' /scratch tmpfs' /proc/mounts; ls /tmp; cat; exit 3")
         result = daemon.kiln("debug", build[:6], "--", "sh", "-c", script, stdin=b"typed\n")
         self.assertEqual(result.code, 3, result.text)
-        self.assertEqual(result.out.splitlines(), ["/work", "worker", "left", "made", "warm", "shown", "blue salt", "1", "1",
+        self.assertEqual(result.out.splitlines(), ["/project", "worker", "left", "made", "warm", "shown", "blue salt", "1", "1",
                                                    "typed"])
         self.assertIn("the step's secret token is not there: pass it again with --secret id=token", result.err)
         again = daemon.kiln("debug", "--secret", "id=token,src=/etc/hostname", "--", "sh", "-c", "ls -l /tmp/token; echo e >&2")
@@ -135,7 +135,7 @@ class DebugTest(kilntest.KilnTest):
         terminal.expect(f"kiln: build {build}: .*exit code 7.*\r\n")
         terminal.expect("changes are dropped when the shell ends")
         self.assertEqual(terminal.ask("tty"), "/dev/pts/0")
-        self.assertEqual(terminal.ask("stty size; echo $TERM $PWD $COLOUR; cat made"), "33 121\nxterm-kiln /work blue\nleft")
+        self.assertEqual(terminal.ask("stty size; echo $TERM $PWD $COLOUR; cat made"), "33 121\nxterm-kiln /project blue\nleft")
         set_size(terminal.master, 50, 132)
         kilntest.wait_until(lambda: terminal.ask("stty size") == "50 132", "the new size")
         # ^C ends the command and not the session; job control works.
@@ -165,7 +165,7 @@ class DebugTest(kilntest.KilnTest):
         daemon = self.daemon(config='[run]\nruntime = "runc"\n')
         terminal = self.terminal(daemon, "debug", self.failed(daemon))
         terminal.expect("changes are dropped when the shell ends")
-        self.assertEqual(terminal.ask("tty; pwd; cat made"), "/dev/pts/0\n/work\nleft")
+        self.assertEqual(terminal.ask("tty; pwd; cat made"), "/dev/pts/0\n/project\nleft")
         terminal.send("exit 6\r")
         self.assertEqual(terminal.wait(), 6)
         self.idle(daemon)
