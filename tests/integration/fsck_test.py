@@ -53,6 +53,25 @@ class FsckTest(kilntest.KilnTest):
         self.assertEqual([finding["kind"] for finding in findings], [kind], findings)
         return findings[0]
 
+    def test_a_copy_that_was_run_again_is_sound_and_damage_below_it_is_mended(self):
+        files = {f"many/{number}": f"{number}\n" * 50 for number in range(300)}
+        context = self.context({"Dockerfile": "FROM busybox\nCOPY many /many\n", **files}, name="repeated")
+        name = f"{self.registry.host}/repeated"
+        for text in ("first", "second"):
+            (context / "many/7").write_text(text)
+            self.build(self.kilnd, context, "-t", name)
+        snapshots = self.kilnd.root / "snapshots"
+        self.assertEqual(len(list(snapshots.glob("*/many/8"))), 1, "the second copy wrote all files again")
+        self.assertEqual(self.fsck(), [])
+        self.overwrite(next(snapshots.glob("*/many/8")))
+        self.assertIn("snapshot", [finding["kind"] for finding in self.fsck(code=1)])
+        self.fsck("--repair")
+        self.assertEqual(self.fsck(), [])
+        self.build(self.kilnd, context, "-t", name)
+        rootfs = self.pushed("repeated")
+        self.assertEqual((rootfs / "many/8").read_text(), files["many/8"])
+        self.assertEqual((rootfs / "many/7").read_text(), "second")
+
     def test_a_sound_store_has_no_findings_also_while_builds_run(self):
         self.make("sound", "RUN mkdir -p /d && echo x > /d/x && ln /d/x /d/y && touch -d '2031-01-01' /d/future\n"
                            "RUN rm /d/y && touch -d '2001-01-01' /d/past\n")
