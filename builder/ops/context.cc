@@ -1,6 +1,7 @@
 #include "builder/ops/context.h"
 
 #include "builder/graph/pattern.h"
+#include "builder/ops/hash_files.h"
 #include "builder/ops/tree_digest.h"
 #include "builder/os/file.h"
 

@@ -1,9 +1,9 @@
 // The content of selected files: what of a tree an image would show.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <optional>
+#include <stop_token>
+#include <string>
 #include <vector>
 
 #include "builder/graph/key_encoding.h"
@@ -30,13 +30,11 @@ struct SelectedFiles {
 [[nodiscard]] Digest content_digest(int fd,
                                     const std::vector<Xattr>& xattrs,
                                     const std::string& path,
-                                    MutableBytes buffer);
+                                    MutableBytes buffer,
+                                    const std::stop_token& stop = {});
 
-/// Reads the files that have no digest, several at a time, and gives them one. Returns which they
-/// were. Throws Error{unavailable} for a file that changes meanwhile.
-boost::asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tree,
-                                                            SelectedFiles& files,
-                                                            boost::asio::thread_pool& pool);
+/// What content_digest gives for a file whose bytes have the digest `content`.
+[[nodiscard]] Digest with_xattrs(Digest content, const std::vector<Xattr>& xattrs);
 
 enum class Owners { ignored, counted };
 
