@@ -41,7 +41,8 @@ void keep_digests(ContextSelection& selection,
 
 ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory,
                                 const graph::LocalSource& source,
-                                std::stop_token stop) {
+                                std::stop_token stop,
+                                asio::thread_pool* helpers) {
   const graph::PatternList ignore(source.exclude);
   const Exclusion exclusion{
       [&ignore](std::string_view path) { return ignore.excludes(path); },
@@ -52,7 +53,7 @@ ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory
   const std::vector<std::string> everything{""};
   for (const std::string& pattern : source.include.empty() ? everything : source.include) {
     for (SelectedSource& found :
-         select_source(selection.tree(), pattern, filter, exclusion, stop)) {
+         select_source(selection.tree(), pattern, filter, exclusion, stop, helpers)) {
       selection.sources.push_back(std::move(found));
     }
   }

@@ -38,10 +38,11 @@ struct ContextSelection {
   }
 };
 
-/// Lists what `source` selects. Blocks.
+/// Lists what `source` selects. Blocks; idle threads of `helpers` take part.
 [[nodiscard]] ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory,
                                               const graph::LocalSource& source,
-                                              std::stop_token stop);
+                                              std::stop_token stop,
+                                              boost::asio::thread_pool* helpers = nullptr);
 
 /// One part for each of the source's patterns: the digest of names, types, modes, link targets,
 /// xattrs and bytes of what it selects. Times do not count, nor do owners unless the directory is

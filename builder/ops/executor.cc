@@ -47,8 +47,8 @@ asio::awaitable<std::vector<graph::KeyPart>> BuildExecutor::select_local(
   if (found == inputs_.directories.end()) {
     throw Error(Errc::invalid_input, "the build has no context named \"{}\"", local.name);
   }
-  auto select = [directory = found->second, &local](std::stop_token stop) {
-    return select_context(directory, local, std::move(stop));
+  auto select = [this, directory = found->second, &local](std::stop_token stop) {
+    return select_context(directory, local, std::move(stop), &workshop_.pool);
   };
   ContextSelection& selection = selections_[vertex] =
       co_await os::offload_cancellable(workshop_.pool, select);

@@ -11,6 +11,7 @@
 
 #include "builder/graph/nearest.h"
 #include "builder/graph/pattern.h"
+#include "builder/ops/tree_walk.h"
 #include "proto/error.h"
 
 namespace kiln::ops {
@@ -51,12 +52,14 @@ class Selector {
            const std::string& source,
            const SourceFilter& filter,
            const Exclusion& exclusion,
-           std::stop_token stop)
+           std::stop_token stop,
+           boost::asio::thread_pool* helpers)
       : tree_(tree),
         source_(source),
         filter_(filter),
         exclusion_(exclusion),
-        stop_(std::move(stop)) {}
+        stop_(std::move(stop)),
+        helpers_(helpers) {}
 
   std::vector<SelectedSource> run() {
     const os::ActAs as_peer(tree_.peer);
@@ -128,7 +131,7 @@ class Selector {
         if (!S_ISDIR(directory->status.st_mode)) return "";
         std::vector<std::string> names;
         for (const os::DirEntry& candidate :
-             list(open_directory(directory->path), directory->path)) {
+             list_directory(tree_, open_directory(directory->path), directory->path)) {
           if (!exclusion_.excludes(join(directory->path, candidate.name)))
             names.push_back(candidate.name);
         }
@@ -145,9 +148,12 @@ class Selector {
     SelectedSource selected{source_, std::move(name), {}};
     const bool directory = S_ISDIR(top.status.st_mode);
     const bool excluded = directory && !top.path.empty() && exclusion_.excludes(top.path);
-    top_ = top.path;
+    const std::string place = top.path;
     selected.entries.push_back(std::move(top));
-    if (directory) walk(open_directory(top_), std::string(top_), selected.entries);
+    if (directory) {
+      walk_tree(tree_, open_directory(place), {filter_, exclusion_, include_, place}, helpers_,
+                stop_, selected.entries);
+    }
     if (excluded && selected.entries.size() == 1) fail_excluded();
     found_.push_back(std::move(selected));
   }
@@ -170,12 +176,12 @@ class Selector {
              std::size_t at) {
     const bool last = at + 1 == components.size();
     const os::Fd fd = open_directory(directory);
-    for (const os::DirEntry& candidate : list(fd, directory)) {
+    for (const os::DirEntry& candidate : list_directory(tree_, fd, directory)) {
       if (!graph::matches_glob(components[at], candidate.name)) continue;
       const std::string path = join(directory, candidate.name);
       if (exclusion_.excludes_subtree(path)) continue;
       if (!last) {
-        const std::optional<TreeEntry> entry = stat_entry(fd.get(), candidate.name, path);
+        const std::optional<TreeEntry> entry = stat_entry(tree_, fd.get(), candidate.name, path);
         if (entry && S_ISDIR(entry->status.st_mode)) match(path, components, at + 1);
         continue;
       }
@@ -229,19 +235,7 @@ class Selector {
       return entry;
     }
     const os::Fd parent = open_directory(parent_of(path));
-    return stat_entry(parent.get(), base_of(path), path);
-  }
-
-  std::optional<TreeEntry> stat_entry(int parent_fd,
-                                      const std::string& name,
-                                      const std::string& path) {
-    TreeEntry entry{path, {}, {}, {}};
-    if (::fstatat(parent_fd, name.c_str(), &entry.status, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
-      throw system_error(errno, fmt::format("stat \"{}\" in {}", path, tree_.what));
-    }
-    if (S_ISLNK(entry.status.st_mode)) entry.link_target = os::read_link(parent_fd, name);
-    return entry;
+    return stat_entry(tree_, parent.get(), base_of(path), path);
   }
 
   os::Fd open_directory(const std::string& path) {
@@ -253,66 +247,13 @@ class Selector {
     }
   }
 
-  std::vector<os::DirEntry> list(const os::Fd& directory, const std::string& path) {
-    try {
-      return os::read_entries(directory.get());
-    } catch (Error& error) {
-      error.add_context(fmt::format("list \"{}\" in {}", path, tree_.what));
-      throw;
-    }
-  }
-
-  /// Whether COPY's own patterns select what is at `relative` to the source.
-  [[nodiscard]] bool is_selected(std::string_view relative) const {
-    return (!include_ || include_->excludes(relative)) && !filter_.exclude.excludes(relative);
-  }
-  [[nodiscard]] bool may_select_below(std::string_view relative, bool selected) const {
-    if (selected) return true;
-    if (filter_.exclude.excludes(relative)) return !filter_.exclude.excludes_subtree(relative);
-    return include_->may_match_below(relative);
-  }
-
-  void walk(const os::Fd& directory, const std::string& path, std::vector<TreeEntry>& entries) {
-    if (stop_.stop_requested()) throw Error(Errc::cancelled, "cancelled");
-    for (const os::DirEntry& child : list(directory, path)) {
-      const std::string child_path = join(path, child.name);
-      const bool excluded = exclusion_.excludes(child_path);
-      const bool may_hold = child.type == DT_DIR;
-      if (excluded && (!may_hold || exclusion_.excludes_subtree(child_path))) {
-        if (exclusion_.left_out) exclusion_.left_out(child_path, may_hold, may_hold);
-        continue;
-      }
-      const std::string relative = child_path.substr(top_.empty() ? 0 : top_.size() + 1);
-      const bool selected = is_selected(relative);
-      if (!selected && (!may_hold || !may_select_below(relative, selected))) continue;
-      std::optional<TreeEntry> entry = stat_entry(directory.get(), child.name, child_path);
-      if (!entry) continue;  // vanished
-      const bool is_directory = S_ISDIR(entry->status.st_mode);
-      const std::size_t before = entries.size();
-      entries.push_back(std::move(*entry));
-      if (!is_directory) continue;
-      const os::Fd below(::openat(directory.get(), child.name.c_str(),
-                                  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-      if (!below)
-        throw system_error(errno, fmt::format("list \"{}\" in {}", child_path, tree_.what));
-      entries.back().xattrs = read_xattrs(below.get());
-      entries.back().is_passage = !selected;
-      walk(below, child_path, entries);
-      // A directory that is left out itself is there only for what is selected below it.
-      if ((excluded || !selected) && entries.size() == before + 1) {
-        entries.pop_back();
-        if (exclusion_.left_out) exclusion_.left_out(child_path, true, false);
-      }
-    }
-  }
-
   const SourceTree& tree_;
   const std::string& source_;
   const SourceFilter& filter_;
   const Exclusion& exclusion_;
   std::stop_token stop_;
+  boost::asio::thread_pool* helpers_;
   std::optional<graph::PatternList> include_;  ///< nullopt: everything
-  std::string top_;                            ///< the source that is walked
   std::vector<SelectedSource> found_;
 };
 
@@ -322,8 +263,9 @@ std::vector<SelectedSource> select_source(const SourceTree& tree,
                                           const std::string& source,
                                           const SourceFilter& filter,
                                           const Exclusion& exclusion,
-                                          std::stop_token stop) {
-  return Selector(tree, source, filter, exclusion, std::move(stop)).run();
+                                          std::stop_token stop,
+                                          boost::asio::thread_pool* helpers) {
+  return Selector(tree, source, filter, exclusion, std::move(stop), helpers).run();
 }
 
 os::Fd open_entry(const SourceTree& tree, const TreeEntry& entry) {

@@ -20,6 +20,10 @@
 #include "builder/os/peer.h"
 #include "proto/digest.h"
 
+namespace boost::asio {
+class thread_pool;
+}
+
 namespace kiln::ops {
 
 /// A tree to copy from. What it refers to outlives it.
@@ -70,13 +74,16 @@ struct SourceFilter {
 /// What `source` (a path or glob; "" or "." is everything) names. A path that does not exist, or
 /// that is excluded from the tree, throws Error{not_found} naming it and what is called alike; a
 /// glob without matches gives nothing. Links are followed up to the first component with a
-/// wildcard, and at the end. Error{denied} names what the peer may not read. Blocks.
-/// source: tonistiigi/fsutil copy.ResolveWildcards
-[[nodiscard]] std::vector<SelectedSource> select_source(const SourceTree& tree,
-                                                        const std::string& source,
-                                                        const SourceFilter& filter,
-                                                        const Exclusion& exclusion,
-                                                        std::stop_token stop);
+/// wildcard, and at the end. Error{denied} names what the peer may not read. Blocks; idle threads
+/// of `helpers` take part, who then call the exclusion's functions too (walk_tree). source:
+/// tonistiigi/fsutil copy.ResolveWildcards
+[[nodiscard]] std::vector<SelectedSource> select_source(
+    const SourceTree& tree,
+    const std::string& source,
+    const SourceFilter& filter,
+    const Exclusion& exclusion,
+    std::stop_token stop,
+    boost::asio::thread_pool* helpers = nullptr);
 
 /// Opens a regular file of the tree with the peer's rights; throws Error{unavailable} when it is no
 /// longer the version that `entry` describes.
