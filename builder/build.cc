@@ -7,6 +7,7 @@
 #include <set>
 
 #include "builder/build_log.h"
+#include "builder/build_record.h"
 #include "builder/call.h"
 #include "builder/dockerfile/go_text.h"
 #include "builder/early_blobs.h"
@@ -51,6 +52,7 @@ class Build {
         id_(new_build_id()),
         lease_(parts.leases),
         log_(parts.store.build_path(id_), steps_.began()),
+        record_(described(), parts.store.database(), log_),
         to_client_(std::exchange(caller.events, {})),
         listener_(std::make_shared<BuildListener>(
             [this](BuildEvent event) { caller_.events(std::move(event)); }, steps_)),
@@ -69,7 +71,7 @@ class Build {
   }
 
   asio::awaitable<Finished> run() {
-    co_await note("running", "", "");
+    co_await record_.begin();
     caller_.events(BuildStarted{id_});
     std::exception_ptr failure;
     Finished finished;
@@ -88,7 +90,7 @@ class Build {
     co_await asio::this_coro::throw_if_cancelled(false);
     try {
       co_await blobs_.stop();
-      co_await note_end(failure, finished);
+      co_await (failure ? record_.fail(failure) : record_.finish(finished));
     } catch (...) {
       // A full disk fails the build and then its record too: the first failure is the cause.
       if (!failure) failure = std::current_exception();
@@ -109,13 +111,13 @@ class Build {
 
     // Plan and solve every platform: from here on steps run. Assemble the image, and name it.
     std::vector<PlatformBuild> platforms = chosen_platforms();
-    const Product product = co_await make(inputs, platforms);
+    Product product = co_await make(inputs, platforms);
 
     // Hand it out.
     for (std::size_t i = 0; i < request_.outputs.size(); ++i) {
       co_await write_output(request_, i, product, caller_, steps_, parts_);
     }
-    if (wants_push()) co_await push(product);
+    if (wants_push()) product = co_await push(inputs, platforms, std::move(product));
     co_await cache_->export_all(solved(platforms),
                                 wants_push() ? product.names : std::vector<std::string>{});
     co_return result(product);
@@ -213,7 +215,10 @@ class Build {
     one.solver = std::make_unique<solver::Solver>(
         graph, executor, parts_.executions, parts_.store.database(), parts_.leases, caller_.events,
         steps_, cache_->records_for(graph));
-    if (needs_image(request_)) begin_blobs_of(one);
+    if (needs_image(request_)) {
+      begin_blobs_of(one);
+      if (!needs_tree(request_)) executor->want_blobs_of(graph->only_stacked(one.lowered->target));
+    }
     std::exception_ptr failure;
     try {
       std::vector<solver::Stack> stacks = co_await one.solver->solve({one.lowered->target});
@@ -325,6 +330,16 @@ class Build {
     return dockerfile::parse_bool(build_argument("BUILDKIT_MULTI_PLATFORM")).value_or(false);
   }
 
+  /// What is known of the build before it begins.
+  [[nodiscard]] store::BuildRow described() const {
+    store::BuildRow row;
+    row.id = id_;
+    row.summary = summary();
+    row.target = request_.target;
+    row.names = fmt::format("{}", fmt::join(request_.tags, " "));
+    return row;
+  }
+
   /// What the record of the build is called.
   [[nodiscard]] std::string summary() const {
     const std::string name = build_argument("BUILDKIT_BUILD_NAME");
@@ -341,7 +356,37 @@ class Build {
     return false;
   }
 
-  asio::awaitable<void> push(const Product& product) {
+  /// A layer that turns out to be damaged, and is there in no other form, is made once more.
+  asio::awaitable<Product> push(const BuildInputs& inputs,
+                                std::vector<PlatformBuild>& platforms,
+                                Product product) {
+    std::exception_ptr failure;
+    try {
+      co_await push_all(product);
+      co_return product;
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (!co_await has_lost_a_layer(platforms)) std::rethrow_exception(failure);
+    product = co_await make(inputs, platforms);
+    co_await push_all(product);
+    co_return product;
+  }
+
+  asio::awaitable<bool> has_lost_a_layer(const std::vector<PlatformBuild>& platforms) {
+    auto look = [this, &platforms](store::Tables& tables) {
+      for (const PlatformBuild& one : platforms) {
+        for (const store::LayerId id : one.stack) {
+          const std::optional<store::LayerRow> layer = tables.layer(id);
+          if (!layer || !parts_.layers.available(*layer)) return true;
+        }
+      }
+      return false;
+    };
+    co_return co_await parts_.store.database().run(look);
+  }
+
+  asio::awaitable<void> push_all(const Product& product) {
     for (const std::string& name : product.names) {
       const auto step = std::make_shared<Step>(caller_.events, steps_, "pushing " + name);
       co_await push_named(*product.image, Reference::parse(name).or_latest(), caller_.credentials,
@@ -363,50 +408,6 @@ class Build {
     return finished;
   }
 
-  asio::awaitable<void> note(std::string status, std::string digest, std::string error) {
-    const std::int64_t now = os::now_ns();
-    if (started_ns_ == 0) started_ns_ = now;
-    const store::BuildRow row{id_,
-                              status,
-                              summary(),
-                              digest,
-                              error,
-                              started_ns_,
-                              status == "running" ? 0 : now,
-                              request_.target,
-                              fmt::format("{}", fmt::join(request_.tags, " ")),
-                              log_.steps(),
-                              log_.cached_steps()};
-    auto put = [&row](store::Tables& tables) { tables.put_build(row); };
-    co_await parts_.store.database().run(put);
-  }
-
-  asio::awaitable<void> note_end(std::exception_ptr failure, const Finished& finished) {
-    if (!failure) {
-      log_.write(finished);
-      co_await note("done", finished.image_digest, "");
-      co_return;
-    }
-    const Failed failed = to_event(failure);
-    log_.write(failed);
-    co_await note(failed.code == Errc::cancelled ? "cancelled" : "failed", "", failed.message);
-  }
-
-  /// What the log says of it.
-  static Failed to_event(const std::exception_ptr& failure) {
-    try {
-      std::rethrow_exception(failure);
-    } catch (const StepError& error) {
-      return {error.code(), error.what(), error.step(), error.exit_code(), error.log_tail()};
-    } catch (const Error& error) {
-      return {error.code(), error.what(), {}, {}, {}};
-    } catch (const boost::system::system_error&) {
-      return {Errc::cancelled, "cancelled", {}, {}, {}};
-    } catch (const std::exception& error) {
-      return {Errc::internal, error.what(), {}, {}, {}};
-    }
-  }
-
   BuildRequest request_;
   Caller& caller_;
   Services::Parts& parts_;
@@ -414,13 +415,13 @@ class Build {
   std::string id_;
   store::Lease lease_;  // while it lives, pruning spares what was written or found since
   BuildLog log_;
+  BuildRecord record_;
   EventSink to_client_;
   std::shared_ptr<BuildListener> listener_;  // of what belongs to no step
   EarlyBlobs blobs_;
   std::unique_ptr<RemoteCache> cache_;
   Warnings warnings_;
   std::string config_digest_;
-  std::int64_t started_ns_ = 0;
   std::shared_ptr<Build*> alive_ = std::make_shared<Build*>(this);  // the first to go
 };
 

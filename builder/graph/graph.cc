@@ -1,6 +1,7 @@
 #include "builder/graph/graph.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "proto/error.h"
 
@@ -26,6 +27,23 @@ std::vector<VertexId> Graph::closure(const std::vector<VertexId>& targets) const
   std::vector<VertexId> result;
   for (VertexId id = 0; id < vertices_.size(); ++id) {
     if (needed[id]) result.push_back(id);
+  }
+  return result;
+}
+
+std::vector<VertexId> Graph::only_stacked(VertexId target) const {
+  std::vector<bool> looked_into(vertices_.size());
+  std::vector<bool> stacked(vertices_.size());
+  stacked.at(target) = true;
+  std::vector<VertexId> result;
+  const std::vector<VertexId> needed = closure({target});
+  // Users come before what they use.
+  for (const VertexId id : std::views::reverse(needed)) {
+    const bool only = stacked[id] && !looked_into[id];
+    if (only) result.push_back(id);
+    const bool merges = only && std::holds_alternative<MergeOp>(vertices_[id].op);
+    for (const VertexId input : vertices_[id].inputs)
+      (merges ? stacked : looked_into)[input] = true;
   }
   return result;
 }

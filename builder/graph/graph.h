@@ -44,6 +44,10 @@ class Graph {
   /// The vertices that `targets` need, themselves included, in order.
   [[nodiscard]] std::vector<VertexId> closure(const std::vector<VertexId>& targets) const;
 
+  /// The vertices whose results become layers of `target` and that nothing which it needs looks
+  /// into: itself, and what is stacked by merges only.
+  [[nodiscard]] std::vector<VertexId> only_stacked(VertexId target) const;
+
  private:
   std::vector<Vertex> vertices_;
 };

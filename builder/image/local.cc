@@ -12,7 +12,7 @@ void write_local(const std::filesystem::path& root,
                  const os::Peer& peer,
                  std::stop_token stop) {
   LocalWriter writer(target, peer, stop);
-  layer::walk_tree(os::Dir::open(root), /*deletions_first=*/false, stop,
+  layer::walk_tree(os::Dir::open(root), /*deletions_first=*/false, nullptr, stop,
                    [&](layer::Visit& visit) { writer.take(visit); });
   writer.finish();
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/sysmacros.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <iterator>
 #include <utility>
@@ -19,10 +20,15 @@ constexpr std::size_t kOpenLevels = 64;
 // What openat2(2) takes, and so the longest path that any extractor can make.
 constexpr std::size_t kMaxPathBytes = 4095;
 
+struct Entry {
+  os::DirEntry listed;
+  std::optional<std::size_t> outside{};
+};
+
 struct Level {
   std::string path;
   os::Fd fd;
-  std::vector<os::DirEntry> entries;
+  std::vector<Entry> entries;
   std::size_t next = 0;
 };
 
@@ -30,9 +36,14 @@ class Walk {
  public:
   Walk(const os::Dir& root,
        bool deletions_first,
+       const OutsideFiles* outside,
        const std::stop_token& stop,
        const std::function<void(Visit&)>& visit)
-      : root_(root), deletions_first_(deletions_first), stop_(stop), visit_(visit) {}
+      : root_(root),
+        deletions_first_(deletions_first),
+        outside_(outside),
+        stop_(stop),
+        visit_(visit) {}
 
   void run() {
     Visit top;
@@ -55,7 +66,8 @@ class Walk {
   }
 
  private:
-  Visit meet(Level& level, const os::DirEntry& entry) {
+  Visit meet(Level& level, const Entry& listed) {
+    const os::DirEntry& entry = listed.listed;
     if (!level.fd) level.fd = root_.open_at(level.path, O_RDONLY | O_DIRECTORY, os::Links::refuse);
     Visit result;
     result.path = level.path.empty() ? entry.name : level.path + "/" + entry.name;
@@ -64,6 +76,11 @@ class Walk {
     if (result.path.size() > kMaxPathBytes) {
       throw Error(Errc::invalid_input, "{}...: the path is longer than {} bytes",
                   result.path.substr(0, 200), kMaxPathBytes);
+    }
+    if (listed.outside) {
+      result.outside = listed.outside;
+      result.status.st_mode = S_IFREG;
+      return result;
     }
     if (entry.type != DT_REG && entry.type != DT_DIR) {
       if (::fstatat(result.parent_fd, entry.name.c_str(), &result.status, AT_SYMLINK_NOFOLLOW) != 0)
@@ -86,15 +103,40 @@ class Walk {
   void descend(Visit& directory) {
     Level level;
     level.path = std::move(directory.path);
-    level.entries = os::read_entries(directory.fd.get());
+    std::vector<os::DirEntry> entries = os::read_entries(directory.fd.get());
+    const OutsideFiles::Names* outside = outside_ == nullptr ? nullptr : outside_->in(level.path);
+    if (outside != nullptr) drop_hidden(entries, *outside);
+    std::size_t in_front = 0;
     if (deletions_first_) {
-      put_deletions_first(directory.fd.get(), level.entries);
+      in_front = put_deletions_first(directory.fd.get(), entries);
     } else {
-      drop_deletions(directory.fd.get(), level.entries);
+      drop_deletions(directory.fd.get(), entries);
     }
+    level.entries = merge(std::move(entries), in_front, outside);
     if (levels_.size() >= kOpenLevels) levels_.back().fd = os::Fd();
     level.fd = std::move(directory.fd);
     levels_.push_back(std::move(level));
+  }
+
+  /// What an outside file replaces, such as the deletion of what the layers below have there.
+  static void drop_hidden(std::vector<os::DirEntry>& entries, const OutsideFiles::Names& outside) {
+    std::erase_if(entries, [&](const os::DirEntry& entry) { return outside.contains(entry.name); });
+  }
+
+  /// What is in front stays there; all else is in the order of names.
+  static std::vector<Entry> merge(std::vector<os::DirEntry> entries,
+                                  std::size_t in_front,
+                                  const OutsideFiles::Names* outside) {
+    std::vector<Entry> merged;
+    merged.reserve(entries.size() + (outside == nullptr ? 0 : outside->size()));
+    for (os::DirEntry& entry : entries)
+      merged.push_back({std::move(entry)});
+    if (outside == nullptr) return merged;
+    for (const auto& [name, file] : *outside)
+      merged.push_back({{name, DT_REG}, file});
+    std::ranges::sort(merged.begin() + static_cast<std::ptrdiff_t>(in_front), merged.end(), {},
+                      [](const Entry& entry) -> const std::string& { return entry.listed.name; });
+    return merged;
   }
 
   /// A mounted overlay lists the deletions of a directory that only one of its layers has, although
@@ -108,7 +150,8 @@ class Walk {
     });
   }
 
-  static void put_deletions_first(int directory_fd, std::vector<os::DirEntry>& entries) {
+  /// Returns how many there are.
+  static std::size_t put_deletions_first(int directory_fd, std::vector<os::DirEntry>& entries) {
     std::vector<os::DirEntry> deletions;
     std::erase_if(entries, [&](os::DirEntry& entry) {
       if (!is_deletion(directory_fd, entry)) return false;
@@ -117,6 +160,7 @@ class Walk {
     });
     entries.insert(entries.begin(), std::make_move_iterator(deletions.begin()),
                    std::make_move_iterator(deletions.end()));
+    return deletions.size();
   }
 
   static bool is_deletion(int directory_fd, const os::DirEntry& entry) {
@@ -128,6 +172,7 @@ class Walk {
 
   const os::Dir& root_;
   bool deletions_first_;
+  const OutsideFiles* outside_;
   const std::stop_token& stop_;
   const std::function<void(Visit&)>& visit_;
   std::vector<Level> levels_;
@@ -145,9 +190,10 @@ bool is_whiteout(const struct stat& status) {
 
 void walk_tree(const os::Dir& root,
                bool deletions_first,
+               const OutsideFiles* outside,
                const std::stop_token& stop,
                const std::function<void(Visit&)>& visit) {
-  Walk(root, deletions_first, stop, visit).run();
+  Walk(root, deletions_first, outside, stop, visit).run();
 }
 
 }  // namespace kiln::layer

@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "builder/layer/attributes.h"
+#include "builder/layer/outside_files.h"
 #include "builder/os/dir.h"
 #include "builder/os/fd.h"
 
@@ -24,16 +26,20 @@ struct Visit {
   int parent_fd = -1;
   std::string name;  ///< in the parent
   struct stat status{};
-  os::Fd fd;  ///< open for reading: regular files and directories
+  os::Fd fd;  ///< open for reading: regular files and directories, but not what is outside
+  std::optional<std::size_t>
+      outside{};  ///< a file of OutsideFiles: of `status` only the type counts
   [[nodiscard]] mode_t type() const noexcept { return status.st_mode & S_IFMT; }
   [[nodiscard]] std::vector<Xattr> xattrs() const;
 };
 
 /// Calls `visit` for the root and all below it; in each directory `deletions_first` puts character
-/// devices 0/0 before the rest, without it those that only a listing shows are passed over. Throws
-/// Error naming the path; Error{cancelled} when `stop` is requested.
+/// devices 0/0 before the rest, without it those that only a listing shows are passed over.
+/// `outside` (may be nullptr): further files, each in its place. Throws Error naming the path;
+/// Error{cancelled} when `stop` is requested.
 void walk_tree(const os::Dir& root,
                bool deletions_first,
+               const OutsideFiles* outside,
                const std::stop_token& stop,
                const std::function<void(Visit&)>& visit);
 

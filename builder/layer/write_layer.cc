@@ -42,6 +42,10 @@ class LayerTar {
         return;
       }
     }
+    if (visit.outside) {
+      outside_entry(visit, *visit.outside);
+      return;
+    }
     std::vector<Xattr> xattrs = visit.xattrs();
     const bool opaque = whiteouts_ && check_overlay(visit.path, xattrs);
     std::erase_if(xattrs, [](const Xattr& xattr) { return !travels(xattr.name); });
@@ -97,8 +101,7 @@ class LayerTar {
     header.attributes.mode = visit.status.st_mode & 07777;
     header.attributes.uid = visit.status.st_uid;
     header.attributes.gid = visit.status.st_gid;
-    header.attributes.mtime = std::min<std::int64_t>(
-        visit.status.st_mtim.tv_sec, options_.epoch.value_or(visit.status.st_mtim.tv_sec));
+    header.attributes.mtime = clamped(visit.status.st_mtim.tv_sec);
     header.attributes.mtime_ns = visit.status.st_mtim.tv_nsec;
     header.attributes.xattrs = std::move(xattrs);
     header.device = visit.status.st_rdev;
@@ -111,7 +114,26 @@ class LayerTar {
     if (header.type == S_IFREG)
       header.size_bytes = static_cast<std::uint64_t>(visit.status.st_size);
     tar_.header(header);
-    if (header.type == S_IFREG) content(visit, header.size_bytes);
+    if (header.type == S_IFREG) content(visit.fd.get(), visit.path, header.size_bytes);
+  }
+
+  void outside_entry(const Visit& visit, std::size_t file) {
+    OutsideFiles::Opened opened = options_.outside->open(file);
+    TarHeader header;
+    header.path = visit.path;
+    header.type = S_IFREG;
+    header.attributes = opened.attributes;
+    header.attributes.mtime = clamped(opened.attributes.mtime);
+    std::erase_if(header.attributes.xattrs,
+                  [](const Xattr& xattr) { return !travels(xattr.name); });
+    header.size_bytes = opened.size_bytes;
+    tar_.header(header);
+    content(opened.fd.get(), visit.path, header.size_bytes);
+    options_.outside->check(file, opened);
+  }
+
+  [[nodiscard]] std::int64_t clamped(std::int64_t mtime) const {
+    return std::min(mtime, options_.epoch.value_or(mtime));
   }
 
   // The path of the same inode met before; "" for the first. Forgotten with its last link.
@@ -125,16 +147,15 @@ class LayerTar {
     return path;
   }
 
-  void content(const Visit& visit, std::uint64_t size_bytes) {
+  void content(int fd, const std::string& path, std::uint64_t size_bytes) {
     for (std::uint64_t rest = size_bytes; rest > 0;) {
       if (stop_.stop_requested()) throw Error(Errc::cancelled, "write layer: cancelled");
       const std::size_t wanted = std::min<std::uint64_t>(rest, buffer_.size());
-      const ssize_t count = ::read(visit.fd.get(), buffer_.data(), wanted);
+      const ssize_t count = ::read(fd, buffer_.data(), wanted);
       if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw system_error(errno, "read " + visit.path);
+      if (count < 0) throw system_error(errno, "read " + path);
       if (count == 0) {
-        throw Error(Errc::unavailable, "read {}: it became shorter while it was being read",
-                    visit.path);
+        throw Error(Errc::unavailable, "read {}: it became shorter while it was being read", path);
       }
       tar_.content(Bytes(buffer_).first(static_cast<std::size_t>(count)));
       rest -= static_cast<std::uint64_t>(count);
@@ -156,7 +177,7 @@ void write_tar(const std::filesystem::path& directory,
                const std::stop_token& stop) {
   const os::Dir root = os::Dir::open(directory);
   LayerTar tar(sink, options, whiteouts, stop);
-  walk_tree(root, whiteouts, stop, [&](Visit& visit) { tar.add(visit); });
+  walk_tree(root, whiteouts, options.outside, stop, [&](Visit& visit) { tar.add(visit); });
   tar.close();
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "builder/layer/compress.h"
+#include "builder/layer/outside_files.h"
 #include "builder/store/blob_store.h"
 #include "proto/digest.h"
 #include "proto/oci.h"
@@ -27,6 +28,8 @@ struct WriteOptions {
   /// A blob of the same compression whose blocks are taken where they are the same; outlives the
   /// call.
   const EarlierBlob* earlier = nullptr;
+  /// Further files of the layer; outlives the call.
+  const OutsideFiles* outside = nullptr;
 };
 
 /// A finished layer blob, already in the store.

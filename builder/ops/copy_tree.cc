@@ -41,6 +41,14 @@ mode_t special_type(const struct stat& status) {
   return S_ISSOCK(status.st_mode) ? S_IFREG : status.st_mode & S_IFMT;
 }
 
+/// Setting what is set already makes overlayfs take a directory of the layers below into its upper
+/// one.
+void copy_up(int directory_fd, const std::string& path) {
+  struct stat status{};
+  if (::fstat(directory_fd, &status) != 0 || ::fchmod(directory_fd, status.st_mode & 07777U) != 0)
+    throw system_error(errno, "touch the directory of " + path);
+}
+
 class TreeCopier {
  public:
   TreeCopier(const SourceTree& tree,
@@ -59,11 +67,24 @@ class TreeCopier {
     const Destination::Place place = destination_.place_of_file(path, source.name, made());
     destination_.keep_times(place.parent.get());
     const std::string directory = destination_.path_of(place.parent.get());
-    copy_entry(top, place.parent.get(), place.name,
+    Parent parent{place.parent.get()};
+    copy_entry(top, parent, place.name,
                directory.empty() ? place.name : fmt::format("{}/{}", directory, place.name));
   }
 
  private:
+  /// An open directory of the destination.
+  struct Parent {
+    int fd = -1;
+    bool is_in_layer = false;  ///< not only in those below
+    bool is_new = false;       ///< made by this copy: nothing is in the way in it
+  };
+  struct Level {
+    std::string path;  ///< in the source
+    os::Fd fd;
+    Parent parent;
+  };
+
   /// Of directories that the copy makes on its way.
   [[nodiscard]] MadeDirectory made() const {
     return {options_.owner.value_or(OwnerIds{}), options_.made_directory_mode};
@@ -111,20 +132,22 @@ class TreeCopier {
     const std::string& top = source.entries.front().path;
     // Open directories from the destination itself down to where the walk is; entries come parents
     // first.
-    std::vector<std::pair<std::string, os::Fd>> open;
-    open.emplace_back(top, destination_.make_directory(path, made()));
-    destination_.keep_times(open.back().second.get());
+    std::vector<Level> open;
+    os::Fd base = destination_.make_directory(path, made());
+    destination_.keep_times(base.get());
     copies_directory_ = true;
     top_path_ = top;
-    base_ = destination_.path_of(open.back().second.get());
+    base_ = destination_.path_of(base.get());
+    const int base_fd = base.get();
+    open.push_back({top, std::move(base), {base_fd}});
     for (std::size_t i = 1; i < source.entries.size(); ++i) {
       if (stop_.stop_requested()) throw Error(Errc::cancelled, "cancelled");
       const TreeEntry& entry = source.entries[i];
-      while (!is_below(entry.path, open.back().first))
+      while (!is_below(entry.path, open.back().path))
         open.pop_back();
-      const int parent = open.back().second.get();
+      Parent& parent = open.back().parent;
       if (S_ISDIR(entry.status.st_mode)) {
-        open.emplace_back(entry.path, copy_directory(entry, parent));
+        open.push_back(copy_directory(entry, parent.fd));
       } else {
         copy_entry(entry, parent, base_of(entry.path), copied_path(entry));
       }
@@ -143,45 +166,51 @@ class TreeCopier {
                                  path[directory.size()] == '/');
   }
 
-  os::Fd copy_directory(const TreeEntry& entry, int parent) {
+  [[noreturn]] static void fail_no_directory(const TreeEntry& entry, const std::string& name) {
+    throw Error(Errc::invalid_input,
+                "cannot copy the directory \"{}\": \"{}\" is not a directory in the image",
+                entry.path, name);
+  }
+
+  Level copy_directory(const TreeEntry& entry, int parent) {
     const std::string name = base_of(entry.path);
     const bool kept = keeps(entry, copied_path(entry));
     struct stat existing{};
     bool is_new = false;
     if (::fstatat(parent, name.c_str(), &existing, AT_SYMLINK_NOFOLLOW) == 0) {
-      if (!S_ISDIR(existing.st_mode)) {
-        throw Error(Errc::invalid_input,
-                    "cannot copy the directory \"{}\": \"{}\" is not a directory in the image",
-                    entry.path, name);
-      }
+      if (!S_ISDIR(existing.st_mode)) fail_no_directory(entry, name);
     } else if (errno != ENOENT) {
       throw system_error(errno, "stat " + name);
     } else {
+      if (options_.packed != nullptr && options_.packed->contains(copied_path(entry)))
+        fail_no_directory(entry, name);
       is_new = true;
       if (::mkdirat(parent, name.c_str(), 0700) != 0)
         throw system_error(errno, "make directory " + name);
     }
     os::Fd made(::openat(parent, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!made) throw system_error(errno, "open directory " + name);
+    const int fd = made.get();
+    Level level{entry.path, std::move(made), {fd, true, is_new}};
     if (kept) {
-      destination_.keep_times(made.get());
-      return made;
+      destination_.keep_times(fd);
+      return level;
     }
     if (entry.is_passage && !is_new) {
-      destination_.keep_times(made.get());
-      if (::fchmod(made.get(), entry.status.st_mode & 07777U) != 0)
+      destination_.keep_times(fd);
+      if (::fchmod(fd, entry.status.st_mode & 07777U) != 0)
         throw system_error(errno, "chmod " + name);
-      return made;
+      return level;
     }
     const bool on_earlier = options_.journal != nullptr && options_.journal->is_on_earlier();
-    if (on_earlier && !is_new && !are_equal(read_xattrs(made.get()), entry.xattrs)) {
+    if (on_earlier && !is_new && !are_equal(read_xattrs(fd), entry.xattrs)) {
       // Whose attributes are too many here, the earlier copy's or the layers', nobody knows.
       throw Error(Errc::unavailable, "\"{}\" has other attributes than before", entry.path);
     }
-    set_metadata(made.get(), entry.status, name);
-    write_xattrs(made.get(), entry.xattrs);
-    destination_.set_times(made.get(), time_of(entry));
-    return made;
+    set_metadata(fd, entry.status, name);
+    write_xattrs(fd, entry.xattrs);
+    destination_.set_times(fd, time_of(entry));
+    return level;
   }
 
   /// All that the copy shows of an entry; zero where that is not known.
@@ -214,21 +243,47 @@ class TreeCopier {
     if (::fchmod(fd, mode_of(status)) != 0) throw system_error(errno, "chmod " + name);
   }
 
+  /// A file with several names is copied, so that its copy has them too; so is one whose copy has
+  /// to be compared.
+  [[nodiscard]] bool can_be_packed(const TreeEntry& entry) const {
+    return options_.packed != nullptr && S_ISREG(entry.status.st_mode) &&
+           entry.status.st_nlink == 1 && !entry.may_differ;
+  }
+
+  void pack(const TreeEntry& entry, Parent& parent, const std::string& path) {
+    // What has new entries is part of the layer.
+    if (!parent.is_in_layer) copy_up(parent.fd, path);
+    parent.is_in_layer = true;
+    const OwnerIds owner = owner_of(entry.status);
+    const timespec time = time_of(entry);
+    options_.packed->put(
+        path, tree_, entry,
+        {mode_of(entry.status), owner.uid, owner.gid, time.tv_sec, time.tv_nsec, {}});
+  }
+
   void copy_entry(const TreeEntry& entry,
-                  int parent,
+                  Parent& parent,
                   const std::string& name,
                   const std::string& path) {
     const std::string earlier = earlier_name(entry, path);
     if (keeps(entry, path) && earlier.empty()) return;
-    destination_.clear_place(parent, name);
+    if (!parent.is_new) destination_.clear_place(parent.fd, name);
+    if (can_be_packed(entry)) {
+      pack(entry, parent, path);
+      return;
+    }
+    if (options_.packed != nullptr) options_.packed->remove(path);
     if (!earlier.empty()) {
-      link_to(earlier, path, parent, name);
-      return;
+      link_to(earlier, path, parent.fd, name);
+    } else if (S_ISREG(entry.status.st_mode)) {
+      copy_file(entry, parent.fd, name);
+    } else {
+      copy_special(entry, parent.fd, name);
     }
-    if (S_ISREG(entry.status.st_mode)) {
-      copy_file(entry, parent, name);
-      return;
-    }
+  }
+
+  /// Links, devices, fifos and sockets.
+  void copy_special(const TreeEntry& entry, int parent, const std::string& name) {
     if (S_ISLNK(entry.status.st_mode)) {
       if (::symlinkat(entry.link_target.c_str(), parent, name.c_str()) != 0) {
         throw system_error(errno, "make link " + name);

@@ -8,6 +8,7 @@
 #include "builder/graph/file_mode.h"
 #include "builder/ops/copied_files.h"
 #include "builder/ops/destination.h"
+#include "builder/ops/packed_files.h"
 #include "builder/ops/selection.h"
 
 namespace kiln::ops {
@@ -20,6 +21,9 @@ struct CopyOptions {
   bool unpack_archives = false;
   std::optional<std::int64_t> time;  ///< seconds; of everything copied, instead of its own
   CopyJournal* journal = nullptr;    ///< follows the copy, outlives it; may be missing
+  /// Takes the regular files, as far as they can wait, in place of the destination; may be missing.
+  /// The tree and the source that are copied outlive it.
+  PackedFiles* packed = nullptr;
 };
 
 /// Copies one selected source to `destination` (absolute; a trailing '/' means into that directory,

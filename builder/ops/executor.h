@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "builder/ops/agent_socket.h"
@@ -63,6 +64,11 @@ class BuildExecutor final : public solver::Executor {
  public:
   BuildExecutor(std::shared_ptr<const graph::Graph> graph, ClientInputs inputs, Workshop& workshop);
 
+  /// The layers that these vertices make are for an image only; before they run.
+  void want_blobs_of(const std::vector<graph::VertexId>& vertices) {
+    wanted_as_blob_.insert(vertices.begin(), vertices.end());
+  }
+
   boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
       graph::VertexId vertex, solver::Listener listener) override;
   boost::asio::awaitable<std::optional<std::vector<graph::KeyPart>>> content_parts(
@@ -87,6 +93,7 @@ class BuildExecutor final : public solver::Executor {
   std::shared_ptr<const graph::Graph> graph_;
   ClientInputs inputs_;
   Workshop& workshop_;
+  std::set<graph::VertexId> wanted_as_blob_;
   std::map<graph::VertexId, ContextSelection> selections_;
   std::map<graph::VertexId, solver::Stack> fetched_;  ///< web files, once they are known
   std::map<graph::VertexId, GitRevision> revisions_;  ///< of git sources, once they are known

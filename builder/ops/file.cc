@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 
 #include "builder/graph/pattern.h"
 #include "builder/ops/copy_tree.h"
 #include "builder/ops/new_layer.h"
+#include "builder/ops/packed_layer.h"
 #include "builder/ops/repeated_copy.h"
 #include "builder/os/cancellable.h"
 #include "builder/sandbox/user.h"
@@ -27,6 +29,12 @@ struct MountedInput {
   std::optional<os::Dir> root;
 };
 
+/// What a copy leaves to be packed, and where it lies.
+struct Packing {
+  std::vector<MountedInput> mounted;
+  PackedFiles files;  // refers to what is above
+};
+
 /// Runs the actions of one operation on a mounted root. Blocks.
 class FileActions {
  public:
@@ -35,6 +43,7 @@ class FileActions {
               std::vector<MountedInput>& mounted,
               const os::Dir& root,
               CopyJournal* journal,
+              PackedFiles* packed,
               std::stop_token stop)
       : op_(op),
         inputs_(inputs),
@@ -42,6 +51,7 @@ class FileActions {
         root_(root),
         destination_(root, op.made_time),
         journal_(journal),
+        packed_(packed),
         stop_(std::move(stop)) {}
 
   void run() {
@@ -77,10 +87,9 @@ class FileActions {
     options.unpack_archives = copy.unpack_archives;
     options.time = op_.copied_time;
     options.journal = journal_;
+    options.packed = packed_;
     if (input.selection) {
-      for (const SelectedSource& source : input.selection->sources) {
-        copy_tree(input.selection->tree(), source, destination_, copy.destination, options, stop_);
-      }
+      copy_all(input.selection->tree(), input.selection->sources, copy.destination, options);
       return;
     }
     const SourceTree tree{
@@ -89,10 +98,22 @@ class FileActions {
     const Exclusion none{[](std::string_view) { return false; },
                          [](std::string_view) { return false; }};
     for (const std::string& text : copy.sources) {
-      for (const SelectedSource& source : select_source(tree, text, filter, none, stop_)) {
-        copy_tree(tree, source, destination_, copy.destination, options, stop_);
+      std::vector<SelectedSource> sources = select_source(tree, text, filter, none, stop_);
+      if (packed_ != nullptr) {
+        copy_all(tree, packed_->keep(std::move(sources)), copy.destination, options);
+      } else {
+        copy_all(tree, sources, copy.destination, options);
       }
     }
+  }
+
+  void copy_all(const SourceTree& tree,
+                const std::vector<SelectedSource>& sources,
+                const std::string& destination,
+                const CopyOptions& options) {
+    const SourceTree& kept = packed_ != nullptr ? packed_->keep(tree) : tree;
+    for (const SelectedSource& source : sources)
+      copy_tree(kept, source, destination_, destination, options, stop_);
   }
 
   void run(const graph::MkfileAction& file) {
@@ -156,6 +177,7 @@ class FileActions {
   const os::Dir& root_;
   Destination destination_;
   CopyJournal* journal_;
+  PackedFiles* packed_;
   std::stop_token stop_;
   std::vector<std::string> warnings_;
 };
@@ -167,6 +189,7 @@ struct Acted {
   std::vector<std::string> warnings;
   std::optional<EarlierCopy> made_on;  ///< the workspace holds a difference from that
   CopyJournal journal{};
+  std::shared_ptr<const Packing> packing{};  ///< the workspace lacks what that has
 };
 
 /// Names of owners mean what the layers below the copy say, not what an earlier copy put there.
@@ -203,6 +226,18 @@ class Attempt {
     return acted;
   }
 
+  /// Leaves the regular files where they are. Blocks.
+  Acted without_files() {
+    Acted acted;
+    auto packing = std::shared_ptr<Packing>(new Packing, [&pool = workshop_.pool](Packing* one) {
+      asio::post(pool, [owned = std::unique_ptr<Packing>(one)] {});
+    });
+    packing->mounted.resize(inputs_.size());
+    (void)act(base_, nullptr, packing->mounted, &packing->files, acted);
+    acted.packing = std::move(packing);
+    return acted;
+  }
+
   /// The same on top of an earlier result. nullopt where that is not possible, whatever stands in
   /// the way: from_nothing() does it, or says what is really wrong. Blocks.
   std::optional<Acted> on_earlier(const EarlierCopy& earlier) {
@@ -223,8 +258,16 @@ class Attempt {
 
  private:
   bool act(const Paths& lowers, CopyJournal* journal, Acted& acted) {
-    auto workspace = open_workspace(workshop_, "file", lowers);
     std::vector<MountedInput> mounted(inputs_.size());
+    return act(lowers, journal, mounted, nullptr, acted);
+  }
+
+  bool act(const Paths& lowers,
+           CopyJournal* journal,
+           std::vector<MountedInput>& mounted,
+           PackedFiles* packed,
+           Acted& acted) {
+    auto workspace = open_workspace(workshop_, "file", lowers);
     for (std::size_t i = 1; i < inputs_.size(); ++i) {
       if (inputs_[i].selection) continue;
       mounted[i].view =
@@ -232,7 +275,7 @@ class Attempt {
       mounted[i].root = os::Dir::open(mounted[i].view->root());
     }
     const os::Dir root = os::Dir::open(workspace->root());
-    FileActions actions(op_, inputs_, mounted, root, journal, stop_);
+    FileActions actions(op_, inputs_, mounted, root, journal, packed, stop_);
     actions.run();
     // A deletion in the difference would hide what other layers have there, whatever they are:
     // equal layers of other images are the same row.
@@ -257,17 +300,20 @@ asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                            std::vector<FileInput> inputs,
                                            registry::CredentialsProvider credentials,
                                            solver::Listener listener,
+                                           LayerForm wanted,
                                            Workshop& workshop) {
   const auto& op = std::get<graph::FileOp>(vertex.op);
   std::vector<Paths> snapshots;
   for (const FileInput& input : inputs) {
     snapshots.push_back(co_await workshop.layers.unpacked(input.stack, credentials, listener));
   }
+  const bool packed = wanted == LayerForm::blob && only_copy(vertex) != nullptr;
   const std::optional<std::string> instruction = repeatable_copy(vertex, inputs);
   std::optional<EarlierCopy> earlier;
-  if (instruction) earlier = co_await find_earlier_copy(*instruction, workshop);
+  if (instruction && !packed) earlier = co_await find_earlier_copy(*instruction, workshop);
   auto work = [&](std::stop_token stop) {
     Attempt attempt(op, inputs, snapshots, workshop, std::move(stop));
+    if (packed) return attempt.without_files();
     std::optional<Acted> acted;
     if (earlier) acted = attempt.on_earlier(*earlier);
     return acted ? std::move(*acted) : attempt.from_nothing(instruction.has_value());
@@ -277,10 +323,18 @@ asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
   timer.stop();
   for (const std::string& warning : acted.warnings)
     listener->log(2, fmt::format("warning: {}\n", warning));
+  solver::Stack result = inputs.empty() ? solver::Stack{} : inputs.front().stack;
+  if (packed) {
+    store::LayerId newest{};
+    if (instruction) newest = co_await find_newest_copy(*instruction, workshop);
+    result = co_await add_packed_layer(workshop, std::move(result), std::move(acted.workspace),
+                                       acted.packing->files, listener, newest);
+    if (instruction) co_await keep_newest_copy(*instruction, result.back(), workshop);
+    co_return result;
+  }
   Descent descent;
   if (acted.made_on) descent.delta_of = acted.made_on->layer;
   if (earlier) descent.predecessor = earlier->newest;
-  solver::Stack result = inputs.empty() ? solver::Stack{} : inputs.front().stack;
   result = co_await add_layer(workshop, std::move(result), std::move(acted.workspace), listener,
                               descent);
   if (instruction) {

@@ -15,12 +15,18 @@ struct FileInput {
   solver::Stack stack;
 };
 
+/// What the layer that an operation makes is needed as: a directory to be mounted, or a blob of an
+/// image. Either can be made of the other later.
+enum class LayerForm { snapshot, blob };
+
 /// Runs the actions of `vertex`, a FileOp, in order on input 0's file system; the result has one
-/// layer more. A copy of many files that was run before writes only what changed.
+/// layer more. A copy of many files that was run before writes only what changed; one that is
+/// wanted as a blob is packed from where its files are.
 boost::asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                                   std::vector<FileInput> inputs,
                                                   registry::CredentialsProvider credentials,
                                                   solver::Listener listener,
+                                                  LayerForm wanted,
                                                   Workshop& workshop);
 
 }  // namespace kiln::ops

@@ -1,4 +1,4 @@
-// A layer's snapshot → its blob, with what an earlier blob has already. Internal to layers.cc.
+// A layer → its blob, with what an earlier blob has already. Internal to ops.
 #pragma once
 
 #include <filesystem>
@@ -18,6 +18,7 @@ struct BlobSources {
   std::vector<std::string> implied;
   std::optional<store::LayerRow> predecessor;  ///< store::LayerRow::predecessor
   std::string predecessor_blocks;
+  const layer::OutsideFiles* outside = nullptr;  ///< layer::WriteOptions::outside
 };
 
 /// Blocks.
@@ -25,5 +26,8 @@ struct BlobSources {
                                           const BlobSources& sources,
                                           int threads,
                                           std::stop_token stop);
+
+/// Notes the blob in the layer's row, and where its blocks are when they are worth it.
+void keep_blob(store::Tables& tables, store::LayerId layer, const layer::LayerBlob& blob);
 
 }  // namespace kiln::ops

@@ -22,9 +22,6 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// A table of fewer blocks is not worth its row.
-constexpr std::size_t kMinBlocks = 4;
-
 std::string key_of(store::LayerId layer) {
   return std::to_string(static_cast<std::int64_t>(layer));
 }
@@ -295,10 +292,9 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
     co_return true;
   }
   if (!has_snapshot(known)) {
-    throw Error(Errc::corrupt, "layer {} is gone from the store; build again with --no-cache",
-                key_of(layer));
+    throw Error(Errc::corrupt, "layer {} is gone from the store; build it again", key_of(layer));
   }
-  BlobSources sources{directories_of(known), {}, std::nullopt, {}};
+  BlobSources sources{directories_of(known), {}, std::nullopt, {}, nullptr};
   auto read = [&](store::Tables& tables) {
     sources.implied = tables.implied_directories(layer);
     sources.predecessor = tables.layer(known.predecessor);
@@ -311,12 +307,7 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   solver::PhaseTimer timer(listener, Phase::compress, "layer " + key_of(layer));
   const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
   timer.stop(known.snapshot_bytes);
-  auto keep = [&](store::Tables& tables) {
-    tables.set_layer_blob(layer, blob.diff_id, blob.descriptor.digest, blob.descriptor.media_type,
-                          blob.descriptor.size_bytes);
-    if (blob.blocks.places().size() >= kMinBlocks)
-      tables.set_layer_blocks(layer, blob.blocks.encode());
-  };
+  auto keep = [&](store::Tables& tables) { keep_blob(tables, layer, blob); };
   co_await store_.database().run(keep);
   co_return true;
 }

@@ -59,6 +59,8 @@ class Layers {
   /// True when the layer can be had in some form: unpacked, as a blob, or from its origin.
   [[nodiscard]] bool available(const store::LayerRow& layer) const;
 
+  [[nodiscard]] int compression_threads() const noexcept { return compression_threads_; }
+
   /// Waits until no background work is left.
   boost::asio::awaitable<void> drain();
 

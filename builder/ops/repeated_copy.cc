@@ -15,17 +15,18 @@ namespace {
 
 /// Fewer are copied before a second mount has paid.
 constexpr std::size_t kMinEntries = 200;
-const graph::CopyAction* only_copy(const graph::Vertex& vertex) {
-  const auto* op = std::get_if<graph::FileOp>(&vertex.op);
-  if (op == nullptr || op->actions.size() != 1) return nullptr;
-  return std::get_if<graph::CopyAction>(&op->actions.front());
-}
 
 bool has_passages(const SelectedSource& source) {
   return std::ranges::any_of(source.entries, &TreeEntry::is_passage);
 }
 
 }  // namespace
+
+const graph::CopyAction* only_copy(const graph::Vertex& vertex) {
+  const auto* op = std::get_if<graph::FileOp>(&vertex.op);
+  if (op == nullptr || op->actions.size() != 1) return nullptr;
+  return std::get_if<graph::CopyAction>(&op->actions.front());
+}
 
 std::optional<std::string> repeatable_copy(const graph::Vertex& vertex,
                                            const std::vector<FileInput>& inputs) {
@@ -48,6 +49,28 @@ std::optional<std::string> repeatable_copy(const graph::Vertex& vertex,
   }
   if (count < kMinEntries) return std::nullopt;
   return graph::hash_parts(parts).str();
+}
+
+asio::awaitable<store::LayerId> find_newest_copy(std::string instruction, Workshop& workshop) {
+  auto find = [&](store::Tables& tables) {
+    const std::optional<store::CopyRow> row = tables.copy(instruction);
+    // Looking the layer up keeps it while this build runs.
+    return row && tables.layer(row->newest) ? row->newest : store::LayerId{};
+  };
+  co_return co_await workshop.store.database().run(find);
+}
+
+asio::awaitable<void> keep_newest_copy(std::string instruction,
+                                       store::LayerId layer,
+                                       Workshop& workshop) {
+  auto keep = [&](store::Tables& tables) {
+    if (tables.copy(instruction)) {
+      tables.set_newest_copy(instruction, layer);
+    } else {
+      tables.put_copy(instruction, {layer, "", layer});
+    }
+  };
+  co_await workshop.store.database().run(keep);
 }
 
 asio::awaitable<std::optional<EarlierCopy>> find_earlier_copy(std::string instruction,

@@ -26,6 +26,17 @@ struct EarlierCopy {
 [[nodiscard]] std::optional<std::string> repeatable_copy(const graph::Vertex& vertex,
                                                          const std::vector<FileInput>& inputs);
 
+/// The one action of a file operation, where that is a copy; else nullptr.
+[[nodiscard]] const graph::CopyAction* only_copy(const graph::Vertex& vertex);
+
+/// The layer that the operation made last, in whatever form; none where that is not known.
+boost::asio::awaitable<store::LayerId> find_newest_copy(std::string instruction,
+                                                        Workshop& workshop);
+/// Keeps that, where no list of its files was made.
+boost::asio::awaitable<void> keep_newest_copy(std::string instruction,
+                                              store::LayerId layer,
+                                              Workshop& workshop);
+
 /// The earlier result, if it is all there.
 boost::asio::awaitable<std::optional<EarlierCopy>> find_earlier_copy(std::string instruction,
                                                                      Workshop& workshop);

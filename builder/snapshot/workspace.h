@@ -28,6 +28,8 @@ class Workspace {
   /// Unmounts, and drops what is no change: the directories around `mount_points` (paths in the
   /// root that were made and removed again) that are as they were. Blocks.
   void forget(const std::vector<std::string>& mount_points);
+  /// Unmounts: what is in upper() is all that changed. Blocks.
+  void unmount() { mount_ = os::Mount(); }
   /// Unmounts and gives the changes the name `snapshot`, which must not exist.
   void commit(const std::filesystem::path& snapshot);
 

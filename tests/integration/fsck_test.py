@@ -55,7 +55,8 @@ class FsckTest(kilntest.KilnTest):
 
     def test_a_copy_that_was_run_again_is_sound_and_damage_below_it_is_mended(self):
         files = {f"many/{number}": f"{number}\n" * 50 for number in range(300)}
-        context = self.context({"Dockerfile": "FROM busybox\nCOPY many /many\n", **files}, name="repeated")
+        context = self.context({"Dockerfile": "FROM busybox\nCOPY many /many\nWORKDIR /many\n", **files},
+                               name="repeated")
         name = f"{self.registry.host}/repeated"
         for text in ("first", "second"):
             (context / "many/7").write_text(text)

@@ -84,10 +84,10 @@ CHANGES = [rewrite, add, links, attributes, rename, remove, change_kinds]
 
 
 class IncrementalCopyTest(KilnTest):
-    def layers(self, daemon, context, name):
+    def layers(self, daemon, context, name, *flags):
         """The digests of an image's layers as they were pushed."""
         reference = f"{self.registry.host}/{name}"
-        self.build(daemon, context, "-t", reference, "--push")
+        self.build(daemon, context, "-t", reference, "--push", *flags)
         return [layer["digest"] for layer in self.registry.manifest(name)["layers"]]
 
     def snapshots(self, daemon):
@@ -97,8 +97,9 @@ class IncrementalCopyTest(KilnTest):
         return [sum(len(files) for _, _, files in os.walk(root / str(number))) for number in numbers]
 
     def follow_changes(self, dockerfile):
-        """Builds after each change, and from nothing; returns how many files each build wrote."""
-        context = self.context({"Dockerfile": dockerfile})
+        """Builds after each change, from nothing, and packed; returns how many files each build wrote."""
+        # The last step looks at the copy's result: without it nothing would be written at all.
+        context = self.context({"Dockerfile": dockerfile + "WORKDIR /other\n", "packed.Dockerfile": dockerfile})
         tree(context)
         daemon = self.daemon()
         self.layers(daemon, context, "again")
@@ -107,21 +108,22 @@ class IncrementalCopyTest(KilnTest):
             change(context / "src")
             before = self.snapshots(daemon)
             again = self.layers(daemon, context, "again")
-            written.append(self.snapshots(daemon)[len(before):])
+            written.append(sum(self.snapshots(daemon)[len(before):]))
             fresh = self.daemon(f"fresh{number}")
-            self.assertEqual(again, self.layers(fresh, context, "fresh"), change.__name__)
+            packed = self.layers(fresh, context, "packed", "-f", context / "packed.Dockerfile")
+            self.assertEqual(again, self.layers(fresh, context, "fresh", "--no-cache"), change.__name__)
+            self.assertEqual(again[:-1], packed, change.__name__)
             self._stop(fresh)
         return written
 
     def test_layers_are_those_of_a_copy_from_nothing_and_only_changes_are_written(self):
         written = self.follow_changes("FROM busybox\nCOPY src /usr/local/app\n")
-        for counts in written[:4]:
-            self.assertEqual(len(counts), 1, written)
-            self.assertLess(counts[0], FILES / 4, written)
+        for count in written[:4]:
+            self.assertLess(count, FILES / 4, written)
 
     def test_layers_on_nothing_are_those_of_a_copy_from_nothing_too(self):
         written = self.follow_changes("FROM scratch\nCOPY --chown=7:8 --chmod=u=rwX,go=rX src /app/\n")
-        self.assertLess(written[0][0], FILES / 4, written)
+        self.assertLess(written[0], FILES / 4, written)
 
     def test_a_linked_copy_hides_nothing_of_the_layers_below_it(self):
         context = self.context({"Dockerfile": "FROM busybox AS base\nRUN mkdir -p /app/d6 && echo below > /app/d6/new\n"

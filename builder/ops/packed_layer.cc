@@ -1,0 +1,44 @@
+#include "builder/ops/packed_layer.h"
+
+#include "builder/ops/layer_blob.h"
+#include "builder/os/cancellable.h"
+#include "builder/solver/phase_timer.h"
+
+namespace kiln::ops {
+
+namespace asio = boost::asio;
+
+asio::awaitable<solver::Stack> add_packed_layer(Workshop& workshop,
+                                                solver::Stack base,
+                                                std::shared_ptr<snapshot::Workspace> workspace,
+                                                const PackedFiles& files,
+                                                solver::Listener listener,
+                                                store::LayerId predecessor) {
+  BlobSources sources{{workspace->upper()}, {}, std::nullopt, {}, &files};
+  auto read = [&](store::Tables& tables) {
+    sources.predecessor = tables.layer(predecessor);
+    sources.predecessor_blocks = tables.layer_blocks(predecessor);
+  };
+  co_await workshop.store.database().run(read);
+  auto work = [&](std::stop_token stop) {
+    workspace->unmount();
+    return write_blob(workshop.store, sources, workshop.layers.compression_threads(),
+                      std::move(stop));
+  };
+  solver::PhaseTimer timer(std::move(listener), Phase::compress);
+  const layer::LayerBlob blob = co_await os::offload_cancellable(workshop.pool, work);
+  timer.stop(blob.tar_bytes);
+  // Both at once: a row with neither snapshot nor blob would be of no use.
+  auto add = [&](store::Tables& tables) {
+    store::LayerRow row;
+    row.predecessor = predecessor;
+    row.created_ns = os::now_ns();
+    const store::LayerId layer = tables.add_layer(row);
+    keep_blob(tables, layer, blob);
+    return layer;
+  };
+  base.push_back(co_await workshop.store.database().run(add));
+  co_return base;
+}
+
+}  // namespace kiln::ops

@@ -1,0 +1,24 @@
+// A layer that is packed without having been a directory first.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <memory>
+
+#include "builder/ops/executor.h"
+#include "builder/ops/packed_files.h"
+#include "builder/snapshot/workspace.h"
+
+namespace kiln::ops {
+
+/// Packs what `workspace` holds and `files` as a new layer that has a blob and no snapshot, and
+/// returns `base` with it on top. `predecessor`: whose blob may have much of it already, or none.
+/// `listener` is told how long that took. `files` outlives the call.
+boost::asio::awaitable<solver::Stack> add_packed_layer(
+    Workshop& workshop,
+    solver::Stack base,
+    std::shared_ptr<snapshot::Workspace> workspace,
+    const PackedFiles& files,
+    solver::Listener listener,
+    store::LayerId predecessor);
+
+}  // namespace kiln::ops
