@@ -79,7 +79,10 @@ std::optional<Digest> Query::optional_digest(int column) const {
 }
 
 Connection::Connection(const std::filesystem::path& file) try
-    : db(file.string(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE, /*aBusyTimeoutMs=*/2000) {
+    : db(file.string(),
+         // One thread uses it: it needs no lock, which would be taken for each value of a row.
+         SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE | SQLite::OPEN_NOMUTEX,
+         /*aBusyTimeoutMs=*/2000) {
 } catch (const SQLite::Exception& exception) {
   throw database_error(exception);
 }

@@ -82,8 +82,8 @@ class Query {
       statement_.bind(index);
     }
   }
-  void put(int index, const std::array<std::uint8_t, 32>& hash) {
-    statement_.bindNoCopy(index, hash.data(), static_cast<int>(hash.size()));
+  void put(int index, Bytes blob) {
+    statement_.bindNoCopy(index, blob.data(), static_cast<int>(blob.size()));
   }
 
   SQLite::Statement& statement_;
