@@ -4,6 +4,7 @@
 #include "builder/ops/hash_files.h"
 #include "builder/ops/tree_digest.h"
 #include "builder/os/file.h"
+#include "builder/os/offload.h"
 
 namespace kiln::ops {
 
@@ -24,17 +25,48 @@ bool is_racy(const store::FileIdentity& file, std::int64_t hashed_ns) {
   return file.ctime_ns + (coarse ? kCoarseNs : kTickNs) >= hashed_ns;
 }
 
-void keep_digests(ContextSelection& selection,
-                  const SelectedFiles& files,
-                  const std::vector<bool>& may_differ) {
+/// Gives the entries what is known of them, and returns their summary.
+std::vector<graph::KeyPart> conclude(ContextSelection& selection,
+                                     SelectedFiles& files,
+                                     const std::vector<bool>& may_differ) {
+  const bool is_ours = selection.directory->is_ours;
+  std::vector<graph::KeyPart> parts =
+      summarize(selection.sources, files, is_ours ? Owners::counted : Owners::ignored);
   std::size_t file = 0;
   for (SelectedSource& source : selection.sources) {
     for (TreeEntry& entry : source.entries) {
       if (!S_ISREG(entry.status.st_mode)) continue;
-      entry.digest = files.digests[file];
+      entry.digest = std::move(files.digests[file]);
       entry.may_differ = may_differ[file++];
     }
   }
+  return parts;
+}
+
+/// Hashes what is not known, remembers it, and says which files may differ from their digest.
+asio::awaitable<std::vector<bool>> find_digests(const SourceTree& tree,
+                                                SelectedFiles& files,
+                                                store::Database& database,
+                                                asio::thread_pool& pool) {
+  auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
+  files.digests = co_await database.run(find);
+  const std::int64_t started_ns = os::now_ns();
+  const std::vector<std::size_t> hashed = co_await hash_files(tree, files, pool);
+  // What was written in the same tick, or may be written without showing it, is hashed again by the
+  // next build, and compared when it is copied.
+  std::vector<bool> may_differ(files.entries.size());
+  for (const std::size_t i : files.being_written)
+    may_differ[i] = true;
+  auto keep = [&](store::Tables& tables) {
+    std::vector<store::FileDigestRow> rows;
+    for (const std::size_t i : hashed) {
+      may_differ[i] = may_differ[i] || is_racy(files.identities[i], started_ns);
+      if (!may_differ[i]) rows.push_back({files.identities[i], *files.digests[i]});
+    }
+    tables.put_file_digests(rows);
+  };
+  if (!hashed.empty()) co_await database.run(keep);
+  co_return may_differ;
 }
 
 }  // namespace
@@ -63,32 +95,19 @@ ContextSelection select_context(std::shared_ptr<const ClientDirectory> directory
 asio::awaitable<std::vector<graph::KeyPart>> digest_context(ContextSelection& selection,
                                                             store::Database& database,
                                                             asio::thread_pool& pool) {
-  SelectedFiles files = regular_files(selection.sources);
+  // Each of these takes milliseconds for a large context: they are not for the event loop.
+  SelectedFiles files =
+      co_await os::offload(pool, [&selection] { return regular_files(selection.sources); });
   const SourceTree tree = selection.tree();
+  std::vector<bool> may_differ;
   if (selection.directory->is_ours) {
     files.digests.resize(files.entries.size());
+    may_differ.resize(files.entries.size());
     co_await hash_files(tree, files, pool);
-    keep_digests(selection, files, std::vector<bool>(files.entries.size()));
-    co_return summarize(selection.sources, files, Owners::counted);
+  } else {
+    may_differ = co_await find_digests(tree, files, database, pool);
   }
-  auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
-  files.digests = co_await database.run(find);
-  const std::int64_t started_ns = os::now_ns();
-  const std::vector<std::size_t> hashed = co_await hash_files(tree, files, pool);
-  // What was written in the same tick, or may be written without showing it, is hashed again by the
-  // next build, and compared when it is copied.
-  std::vector<bool> may_differ(files.entries.size());
-  for (const std::size_t i : files.being_written)
-    may_differ[i] = true;
-  std::vector<store::FileDigestRow> rows;
-  for (const std::size_t i : hashed) {
-    may_differ[i] = may_differ[i] || is_racy(files.identities[i], started_ns);
-    if (!may_differ[i]) rows.push_back({files.identities[i], *files.digests[i]});
-  }
-  auto keep = [&rows](store::Tables& tables) { tables.put_file_digests(rows); };
-  if (!rows.empty()) co_await database.run(keep);
-  keep_digests(selection, files, may_differ);
-  co_return summarize(selection.sources, files, Owners::ignored);
+  co_return co_await os::offload(pool, [&] { return conclude(selection, files, may_differ); });
 }
 
 }  // namespace kiln::ops

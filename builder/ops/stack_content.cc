@@ -75,7 +75,7 @@ Selected select(const std::vector<Source>& sources,
   try {
     for (const Source& source : sources) {
       for (SelectedSource& found :
-           select_source(selected.tree(), source.text, source.filter, none, stop))
+           select_source(selected.tree(), source.text, source.filter, none, stop, &workshop.pool))
         selected.sources.push_back(std::move(found));
     }
   } catch (const Error& error) {
@@ -107,10 +107,12 @@ asio::awaitable<std::optional<std::vector<graph::KeyPart>>> selected_content(
   std::exception_ptr failure;
   try {
     if (selected->complete) {
-      SelectedFiles files = regular_files(selected->sources);
+      SelectedFiles files = co_await os::offload(
+          workshop.pool, [&selected] { return regular_files(selected->sources); });
       files.digests.resize(files.entries.size());
       co_await hash_files(selected->tree(), files, workshop.pool);
-      parts = summarize(selected->sources, files, Owners::counted);
+      parts = co_await os::offload(
+          workshop.pool, [&] { return summarize(selected->sources, files, Owners::counted); });
     }
   } catch (...) {
     failure = std::current_exception();
