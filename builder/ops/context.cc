@@ -50,6 +50,7 @@ asio::awaitable<std::vector<bool>> find_digests(const SourceTree& tree,
                                                 asio::thread_pool& pool) {
   auto find = [&files](store::Tables& tables) { return tables.file_digests(files.identities); };
   files.digests = co_await database.run(find);
+  co_await check_readable(tree, files, pool);
   const std::int64_t started_ns = os::now_ns();
   const std::vector<std::size_t> hashed = co_await hash_files(tree, files, pool);
   // What was written in the same tick, or may be written without showing it, is hashed again by the

@@ -1,7 +1,7 @@
 // The client's directories: what a step selects of them, and the digest of exactly that.
 //
 // A file is read once: its digest is kept with its identity (device, inode, size, times, mode), and
-// as long as that is unchanged the file is not even opened.
+// as long as that is unchanged the file is not read again, and not even opened for its owner.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -48,7 +48,7 @@ struct ContextSelection {
 /// xattrs and bytes of what it selects. Times do not count, nor do owners unless the directory is
 /// ours: copies from a client's directory do not keep them. Files are hashed on `pool`, several at
 /// a time; the entries get their digests. Throws Error{unavailable} for a file that changes
-/// meanwhile.
+/// meanwhile, Error{denied} for one that the peer may not read, whoever had it read before.
 boost::asio::awaitable<std::vector<graph::KeyPart>> digest_context(ContextSelection& selection,
                                                                    store::Database& database,
                                                                    boost::asio::thread_pool& pool);

@@ -40,24 +40,24 @@ constexpr std::uint64_t kBatchBytes = 2 * 1024 * 1024;
 /// Neighbours in a selection, which mostly lie in one directory and side by side on the disk.
 using Batch = std::span<const std::size_t>;
 
-/// Files that several threads hash.
+/// Files that several threads hash, or only open.
 struct Work {
   const SourceTree& tree;
   SelectedFiles& files;
-  std::vector<std::size_t> missing{};
-  std::vector<Batch> batches{};  ///< of `missing`
+  std::vector<std::size_t> indices{};  ///< in `files`
+  std::vector<Batch> batches{};        ///< of `indices`
   std::atomic<std::size_t> next{0};
   std::mutex mutex{};  ///< of files.being_written
 };
 
-std::vector<Batch> divide(Batch missing, const SelectedFiles& files, std::size_t most) {
+std::vector<Batch> divide(Batch all, const SelectedFiles& files, std::size_t most) {
   std::vector<Batch> batches;
   std::size_t begin = 0;
   std::uint64_t bytes = 0;
-  for (std::size_t i = 0; i < missing.size(); ++i) {
-    bytes += files.identities[missing[i]].size_bytes;
-    if (i + 1 - begin < most && bytes < kBatchBytes && i + 1 < missing.size()) continue;
-    batches.push_back(missing.subspan(begin, i + 1 - begin));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    bytes += files.identities[all[i]].size_bytes;
+    if (i + 1 - begin < most && bytes < kBatchBytes && i + 1 < all.size()) continue;
+    batches.push_back(all.subspan(begin, i + 1 - begin));
     begin = i + 1;
     bytes = 0;
   }
@@ -166,12 +166,42 @@ class Hasher {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kBufferBytes);
 };
 
-asio::awaitable<void> hash_on_pool(asio::thread_pool& pool, Work& work) {
-  auto hash = [&work](std::stop_token stop) {
-    Hasher(work, stop).run();
+/// Opens files for as long as there are some that nobody has opened, and does no more.
+void open_some(Work& work, const std::stop_token& stop) {
+  for (std::size_t i = work.next++; i < work.batches.size(); i = work.next++) {
+    if (stop.stop_requested()) throw Error(Errc::cancelled, "cancelled while opening files");
+    EntryOpener opener(work.tree);
+    for (const std::size_t index : work.batches[i])
+      static_cast<void>(opener.open(*work.files.entries[index]));
+  }
+}
+
+using Share = void (*)(Work& work, const std::stop_token& stop);
+
+asio::awaitable<void> do_share(asio::thread_pool& pool, Work& work, Share share) {
+  auto run = [&work, share](std::stop_token stop) {
+    share(work, stop);
     return true;
   };
-  co_await os::offload_cancellable(pool, hash);
+  co_await os::offload_cancellable(pool, run);
+}
+
+asio::awaitable<void> do_all(asio::thread_pool& pool, Work& work, Share share) {
+  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
+  work.batches = divide(work.indices, work.files, std::max(kLeastInBatch, kOpenFiles / processors));
+  std::vector<asio::awaitable<void>> tasks;
+  for (std::size_t i = 0; i < std::min(processors, work.batches.size()); ++i)
+    tasks.push_back(do_share(pool, work, share));
+  if (!tasks.empty()) co_await os::all_of(std::move(tasks));
+}
+
+void hash_some(Work& work, const std::stop_token& stop) {
+  Hasher(work, stop).run();
+}
+
+bool is_surely_readable(const struct stat& status, const os::Peer& peer) {
+  // Not by the bits of others: a group, or an access control list, may refuse what they allow.
+  return peer.uid == 0 || (status.st_uid == peer.uid && (status.st_mode & S_IRUSR) != 0);
 }
 
 }  // namespace
@@ -181,15 +211,21 @@ asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tree,
                                                      asio::thread_pool& pool) {
   Work work{tree, files};
   for (std::size_t i = 0; i < files.entries.size(); ++i) {
-    if (!files.digests[i]) work.missing.push_back(i);
+    if (!files.digests[i]) work.indices.push_back(i);
   }
-  const std::size_t processors = std::max(1U, std::thread::hardware_concurrency());
-  work.batches = divide(work.missing, files, std::max(kLeastInBatch, kOpenFiles / processors));
-  std::vector<asio::awaitable<void>> tasks;
-  for (std::size_t i = 0; i < std::min(processors, work.batches.size()); ++i)
-    tasks.push_back(hash_on_pool(pool, work));
-  if (!tasks.empty()) co_await os::all_of(std::move(tasks));
-  co_return std::move(work.missing);
+  co_await do_all(pool, work, hash_some);
+  co_return std::move(work.indices);
+}
+
+asio::awaitable<void> check_readable(const SourceTree& tree,
+                                     SelectedFiles& files,
+                                     asio::thread_pool& pool) {
+  Work work{tree, files};
+  for (std::size_t i = 0; i < files.entries.size(); ++i) {
+    if (files.digests[i] && !is_surely_readable(files.entries[i]->status, tree.peer))
+      work.indices.push_back(i);
+  }
+  co_await do_all(pool, work, open_some);
 }
 
 }  // namespace kiln::ops

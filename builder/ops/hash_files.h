@@ -17,4 +17,10 @@ boost::asio::awaitable<std::vector<std::size_t>> hash_files(const SourceTree& tr
                                                             SelectedFiles& files,
                                                             boost::asio::thread_pool& pool);
 
+/// Throws as open_entry where the peer may not read a file that has a digest: somebody else had it
+/// read. Opens the files of other owners; what the peer owns says in its mode whether it opens.
+boost::asio::awaitable<void> check_readable(const SourceTree& tree,
+                                            SelectedFiles& files,
+                                            boost::asio::thread_pool& pool);
+
 }  // namespace kiln::ops

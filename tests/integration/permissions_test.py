@@ -1,6 +1,7 @@
 """Callers that are not root: the daemon reads and writes for them with their rights, never with its own."""
 import os
 import subprocess
+import time
 
 import kilntest
 
@@ -56,6 +57,7 @@ class PermissionsTest(kilntest.KilnTest):
         secret = self.files / "secret"
         secret.write_text(SECRET)
         secret.chmod(0o600)
+        time.sleep(0.1)  # so that its digest is kept
         self.build(self.kilnd, self.files, "-t", "roots")
         result = self.as_user("build", "--progress=plain", "-o", self.place("mine") / "out", self.files)
         self.assertEqual(result.code, 1, result.text)

@@ -15,9 +15,10 @@ class ContextTest : public testing::Test {
  protected:
   std::string digest(const std::string& include = "",
                      const std::vector<std::string>& exclude = {},
-                     const std::vector<std::string>& source_exclude = {}) {
+                     const std::vector<std::string>& source_exclude = {},
+                     const os::Peer& peer = {}) {
     const auto directory = std::make_shared<const ClientDirectory>(
-        os::Dir::open(scratch_ / "context"), os::Peer{}, "the build context");
+        os::Dir::open(scratch_ / "context"), peer, "the build context");
     ContextSelection selection = select_context(
         directory, {"context", {include}, exclude, source_exclude, false, false}, {});
     const auto parts = test::run_async(digest_context(selection, store_.database(), pool_));
@@ -119,6 +120,26 @@ TEST_F(ContextTest, KeepsNoDigestOfAFileThatIsOpenForWriting) {
   digest();
   auto count = [](store::Tables& tables) { return tables.count_file_digests(); };
   EXPECT_EQ(store_.database().run_blocking(count), 0U);
+}
+
+TEST_F(ContextTest, WhatAnotherReadBeforeIsNotGivenToWhoMayNotReadIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root acts for others";
+  const os::Peer other{65534, 65534, {65533}};
+  const auto file = scratch_.write("context/d/a", "A");
+  ::chmod(scratch_.path().c_str(), 0755);
+  ::usleep(50'000);  // the digest is kept
+  const std::string digest_of_root = digest();
+  EXPECT_EQ(digest("", {}, {}, other), digest_of_root);
+  ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
+  ::usleep(50'000);
+  digest();
+  EXPECT_THROW(digest("", {}, {}, other), Error);
+  // Others may read it, but not this group.
+  ASSERT_EQ(::chown(file.c_str(), 0, 65533), 0);
+  ASSERT_EQ(::chmod(file.c_str(), 0604), 0);
+  ::usleep(50'000);
+  digest();
+  EXPECT_THROW(digest("", {}, {}, other), Error);
 }
 
 }  // namespace
