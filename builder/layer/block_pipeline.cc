@@ -33,7 +33,7 @@ BlockPipeline::~BlockPipeline() {
 }
 
 void BlockPipeline::work() {
-  std::unique_ptr<BlockCompressor> compressor;
+  Tools tools;
   while (true) {
     Slot* mine = nullptr;
     {
@@ -44,7 +44,7 @@ void BlockPipeline::work() {
     }
     std::exception_ptr error;
     try {
-      compress(*mine, compressor);
+      compress(*mine, tools);
     } catch (...) {
       error = std::current_exception();
     }
@@ -57,14 +57,18 @@ void BlockPipeline::work() {
   }
 }
 
-void BlockPipeline::compress(Slot& mine, std::unique_ptr<BlockCompressor>& compressor) const {
+void BlockPipeline::compress(Slot& mine, Tools& tools) const {
   const Bytes block = Bytes(mine.in).first(mine.in_bytes);
   if (mine.out.empty()) mine.out.resize(format_->bound_bytes());
-  if (reuse_.earlier != nullptr || reuse_.table != nullptr) mine.hash = hash_block(block);
+  if (reuse_.earlier != nullptr || reuse_.table != nullptr) {
+    if (!tools.hasher)
+      tools.hasher.emplace(reuse_.earlier != nullptr ? reuse_.earlier->key() : reuse_.table->key());
+    mine.hash = (*tools.hasher)(block);
+  }
   mine.out_bytes = reuse_.earlier != nullptr ? reuse_.earlier->read(mine.hash, mine.out) : 0;
   if (mine.out_bytes > 0) return;
-  if (!compressor) compressor = format_->make_compressor();
-  mine.out_bytes = compressor->compress(block, mine.out);
+  if (!tools.compressor) tools.compressor = format_->make_compressor();
+  mine.out_bytes = tools.compressor->compress(block, mine.out);
 }
 
 bool BlockPipeline::write_oldest(bool wait) {

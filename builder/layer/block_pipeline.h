@@ -11,6 +11,7 @@
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -67,7 +68,12 @@ class BlockPipeline final : public Sink {
 
   Slot& slot(std::uint64_t block) { return slots_[block % slots_.size()]; }
   void work();
-  void compress(Slot& mine, std::unique_ptr<BlockCompressor>& compressor) const;
+  /// What each thread has of its own; made when it is needed.
+  struct Tools {
+    std::unique_ptr<BlockCompressor> compressor;
+    std::optional<BlockHasher> hasher;
+  };
+  void compress(Slot& mine, Tools& tools) const;
   void submit();
   bool write_oldest(bool wait);
 

@@ -1,6 +1,5 @@
 #include "builder/layer/block_table.h"
 
-#include <openssl/sha.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,8 +10,22 @@ namespace kiln::layer {
 
 namespace {
 
-constexpr char kVersion = 1;
-constexpr std::size_t kPlaceBytes = 32 + 8 + 4 + 8;
+constexpr char kVersion = 2;
+constexpr std::size_t kHeadBytes = 1 + sizeof(BlockKey);
+constexpr std::size_t kPlaceBytes = sizeof(BlockHash) + 8 + 4 + 8;
+
+template <class Array>
+void put_bytes(std::string& out, const Array& bytes) {
+  out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+template <class Array>
+Array take_bytes(std::string_view& in) {
+  Array bytes{};
+  std::memcpy(bytes.data(), in.data(), bytes.size());
+  in.remove_prefix(bytes.size());
+  return bytes;
+}
 
 std::uint64_t check_of(Bytes bytes) {
   return crc64_ecma_refl(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
@@ -46,12 +59,6 @@ bool read_at(int fd, MutableBytes out, std::uint64_t offset) {
 
 }  // namespace
 
-BlockHash hash_block(Bytes block) {
-  BlockHash hash;
-  SHA256(reinterpret_cast<const unsigned char*>(block.data()), block.size(), hash.data());
-  return hash;
-}
-
 void BlockTable::add(const BlockHash& hash, std::uint64_t offset, Bytes compressed) {
   places_.push_back(
       {hash, offset, static_cast<std::uint32_t>(compressed.size()), check_of(compressed)});
@@ -59,10 +66,11 @@ void BlockTable::add(const BlockHash& hash, std::uint64_t offset, Bytes compress
 
 std::string BlockTable::encode() const {
   std::string out;
-  out.reserve(1 + places_.size() * kPlaceBytes);
+  out.reserve(kHeadBytes + places_.size() * kPlaceBytes);
   out += kVersion;
+  put_bytes(out, key_);
   for (const BlockPlace& place : places_) {
-    out.append(reinterpret_cast<const char*>(place.hash.data()), place.hash.size());
+    put_bytes(out, place.hash);
     put(out, place.offset);
     put(out, place.size);
     put(out, place.check);
@@ -71,16 +79,16 @@ std::string BlockTable::encode() const {
 }
 
 std::optional<BlockTable> BlockTable::decode(std::string_view bytes) {
-  if (bytes.empty() || bytes.front() != kVersion || (bytes.size() - 1) % kPlaceBytes != 0) {
+  if (bytes.size() < kHeadBytes || bytes.front() != kVersion ||
+      (bytes.size() - kHeadBytes) % kPlaceBytes != 0) {
     return std::nullopt;
   }
   bytes.remove_prefix(1);
-  BlockTable table;
+  BlockTable table(take_bytes<BlockKey>(bytes));
   table.places_.reserve(bytes.size() / kPlaceBytes);
   while (!bytes.empty()) {
     BlockPlace place;
-    std::memcpy(place.hash.data(), bytes.data(), place.hash.size());
-    bytes.remove_prefix(place.hash.size());
+    place.hash = take_bytes<BlockHash>(bytes);
     place.offset = take<std::uint64_t>(bytes);
     place.size = take<std::uint32_t>(bytes);
     place.check = take<std::uint64_t>(bytes);
@@ -95,7 +103,8 @@ std::size_t EarlierBlob::TakeFirst::operator()(const BlockHash& hash) const noex
   return first;
 }
 
-EarlierBlob::EarlierBlob(os::Fd blob, const BlockTable& table) : blob_(std::move(blob)) {
+EarlierBlob::EarlierBlob(os::Fd blob, const BlockTable& table)
+    : blob_(std::move(blob)), key_(table.key()) {
   places_.reserve(table.places().size());
   for (const BlockPlace& place : table.places())
     places_.emplace(place.hash, place);

@@ -190,7 +190,7 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   // tar → diff id → compressor → digest and size → blob, in one pass
   store::BlobWriter writer = blobs.writer();
   HashingSink blob_hash(writer);
-  BlockTable blocks;
+  BlockTable blocks(options.earlier != nullptr ? options.earlier->key() : make_block_key());
   const std::unique_ptr<Sink> compressor =
       make_compressor(options.compression, blob_hash, options.threads, {options.earlier, &blocks});
   HashingSink tar_hash(*compressor);

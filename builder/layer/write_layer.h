@@ -37,7 +37,7 @@ struct LayerBlob {
   DiffId diff_id;
   oci::Descriptor descriptor;
   std::uint64_t tar_bytes = 0;
-  BlockTable blocks{};  ///< of the blob; of one without compression none
+  BlockTable blocks;  ///< of the blob; of one without compression none
 };
 
 /// Writes the difference that a snapshot directory holds as one layer, hashing tar and blob in one

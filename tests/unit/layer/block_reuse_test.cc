@@ -15,13 +15,15 @@ using testing::noise;
 using testing::sample_text;
 using testing::Scratch;
 
+constexpr BlockKey kKey{1, 2, 3};
+
 struct Written {
   std::string bytes;
   BlockTable table;
 };
 
 Written compress(Compression how, std::string_view text, const EarlierBlob* earlier = nullptr) {
-  Written result;
+  Written result{{}, BlockTable(earlier != nullptr ? earlier->key() : kKey)};
   StringSink out(1U << 30);
   const auto sink = make_compressor(how, out, 2, {earlier, &result.table});
   for (std::size_t at = 0; at < text.size(); at += 70001)
@@ -97,11 +99,22 @@ TEST(Blocks, WhatIsTakenIsNotCompressed) {
   const Scratch scratch;
   // A table that says something else about where blocks are is believed as far as sums match.
   const Written real = compress(Compression::gzip, text);
-  BlockTable moved;
+  BlockTable moved(kKey);
   const std::string other = compress(Compression::gzip, "other").bytes;
   moved.add(real.table.places().front().hash, 0, as_bytes(other));
   const EarlierBlob earlier = keep(scratch, {other, moved});
   EXPECT_TRUE(compress(Compression::gzip, text, &earlier).bytes.starts_with(other));
+}
+
+TEST(Blocks, HashesOfTwoKeysHaveNothingInCommon) {
+  const std::string text = some_files();
+  BlockHasher one(kKey);
+  BlockHasher again(kKey);
+  BlockHasher other(make_block_key());
+  EXPECT_EQ(one(as_bytes(text)), again(as_bytes(text)));
+  EXPECT_EQ(one(as_bytes("")), again(as_bytes("")));
+  EXPECT_NE(one(as_bytes(text)), one(as_bytes(text + "x")));
+  EXPECT_NE(one(as_bytes(text)), other(as_bytes(text)));
 }
 
 TEST(Blocks, ATableSurvivesItsEncoding) {
@@ -112,10 +125,11 @@ TEST(Blocks, ATableSurvivesItsEncoding) {
   EXPECT_EQ(again->encode(), bytes);
   EXPECT_EQ(again->places().size(), blob.table.places().size());
   for (const std::string& wrong :
-       {std::string(), bytes.substr(0, bytes.size() - 1), "\2" + bytes.substr(1)}) {
+       {std::string(), bytes.substr(0, bytes.size() - 1), "\1" + bytes.substr(1)}) {
     EXPECT_FALSE(BlockTable::decode(wrong).has_value());
   }
-  EXPECT_TRUE(BlockTable::decode("\1")->places().empty());
+  EXPECT_EQ(again->key(), blob.table.key());
+  EXPECT_TRUE(BlockTable::decode(BlockTable(kKey).encode())->places().empty());
 }
 
 TEST(Blocks, ZerosAreNotCutAtEachRecord) {
