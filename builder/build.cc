@@ -11,6 +11,7 @@
 #include "builder/call.h"
 #include "builder/dockerfile/go_text.h"
 #include "builder/early_blobs.h"
+#include "builder/early_push.h"
 #include "builder/export.h"
 #include "builder/image/assemble.h"
 #include "builder/image_store.h"
@@ -56,7 +57,8 @@ class Build {
         to_client_(std::exchange(caller.events, {})),
         listener_(std::make_shared<BuildListener>(
             [this](BuildEvent event) { caller_.events(std::move(event)); }, steps_)),
-        blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials, listener_) {
+        blobs_(parts.io, parts.layers, parts.early_blobs, caller.credentials, listener_),
+        early_push_(parts.io, parts.registry, caller.credentials, listener_) {
     // Work that others wait for too goes on when this build has ended, and with it its listener.
     caller_.events = [alive = std::weak_ptr(alive_)](BuildEvent event) {
       const std::shared_ptr<Build*> held = alive.lock();
@@ -90,6 +92,7 @@ class Build {
     co_await asio::this_coro::throw_if_cancelled(false);
     try {
       co_await blobs_.stop();
+      co_await early_push_.stop();
       co_await (failure ? record_.fail(failure) : record_.finish(finished));
     } catch (...) {
       // A full disk fails the build and then its record too: the first failure is the cause.
@@ -217,7 +220,7 @@ class Build {
         steps_, cache_->records_for(graph));
     if (needs_image(request_)) {
       begin_blobs_of(one);
-      if (!needs_tree(request_)) executor->want_blobs_of(graph->only_stacked(one.lowered->target));
+      if (!needs_tree(request_)) want_blobs(*executor, *graph, one.lowered->target);
     }
     std::exception_ptr failure;
     try {
@@ -227,6 +230,19 @@ class Build {
       failure = std::current_exception();
     }
     if (failure) rethrow_at_step(inputs.document, one, failure);
+  }
+
+  /// What only becomes a layer of the image is packed at once, and sent while it is packed.
+  void want_blobs(ops::BuildExecutor& executor, const graph::Graph& graph, graph::VertexId target) {
+    std::function<void(std::shared_ptr<store::GrowingBlob>)> begun;
+    if (wants_push() && !request_.tags.empty()) {
+      begun = [alive = std::weak_ptr(alive_), name = Reference::parse(request_.tags.front())](
+                  std::shared_ptr<store::GrowingBlob> blob) {
+        const std::shared_ptr<Build*> held = alive.lock();
+        if (held) (*held)->early_push_.begin(name, std::move(blob));
+      };
+    }
+    executor.want_blobs_of(graph.only_stacked(target), std::move(begun));
   }
 
   /// Layers of the image are packed while later steps run.
@@ -360,6 +376,7 @@ class Build {
   asio::awaitable<Product> push(const BuildInputs& inputs,
                                 std::vector<PlatformBuild>& platforms,
                                 Product product) {
+    co_await early_push_.join();
     std::exception_ptr failure;
     try {
       co_await push_all(product);
@@ -419,6 +436,7 @@ class Build {
   EventSink to_client_;
   std::shared_ptr<BuildListener> listener_;  // of what belongs to no step
   EarlyBlobs blobs_;
+  EarlyPush early_push_;
   std::unique_ptr<RemoteCache> cache_;
   Warnings warnings_;
   std::string config_digest_;

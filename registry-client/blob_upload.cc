@@ -36,6 +36,18 @@ Url upload_url(const Response& response) {
   return to;
 }
 
+/// Tells the registry that a blob is whole; `body` has what it does not have of it, if anything.
+asio::awaitable<void> finish_upload(Session& session,
+                                    Url url,
+                                    const Digest& digest,
+                                    UploadBody* body) {
+  url.add_query("digest", digest.str());
+  Request request{"PUT", std::move(url), {}, {}, body};
+  request.headers.add("Content-Type", "application/octet-stream");
+  auto response = co_await session.send(std::move(request));
+  co_await response.read_words();
+}
+
 /// Where the blob's bytes are to go; nullopt when the registry mounted the blob instead.
 asio::awaitable<std::optional<Url>> begin_upload(Session& session,
                                                  oci::Descriptor descriptor,
@@ -71,13 +83,9 @@ asio::awaitable<bool> upload_blob(Session& session,
   auto url = co_await begin_upload(session, descriptor, std::move(mount_from));
   if (!url) co_return false;
 
-  url->add_query("digest", descriptor.digest.str());
-  Request request{"PUT", *url, {}, {}, &body};
-  request.headers.add("Content-Type", "application/octet-stream");
   std::optional<TemporaryError> lost;
   try {
-    auto response = co_await session.send(std::move(request));
-    co_await response.read_words();
+    co_await finish_upload(session, *url, descriptor.digest, &body);
   } catch (const RegistryError& error) {
     if (error.code() != Errc::not_found) throw;
     // The upload is forgotten (another instance behind the balancer, a restart): begin again.
@@ -85,6 +93,28 @@ asio::awaitable<bool> upload_blob(Session& session,
   }
   if (lost) throw TemporaryError(*lost);
   body.finish();
+  co_return true;
+}
+
+asio::awaitable<bool> upload_growing_blob(Session& session,
+                                          UploadBody& body,
+                                          std::function<oci::Descriptor()> describe) {
+  Request begin{"POST", co_await session.url("blobs/uploads/"), {}, {}, nullptr};
+  auto begun = co_await session.send(std::move(begin));
+  co_await begun.read_words();
+  Request request{"PATCH", upload_url(begun), {}, {}, &body};
+  request.headers.add("Content-Type", "application/octet-stream");
+  auto sent = co_await session.send(std::move(request));
+  co_await sent.read_words();
+  // Where it goes on may be another place each time.
+  const Url rest = upload_url(sent);
+  const oci::Descriptor descriptor = describe();
+  if (co_await blob_exists(session, descriptor)) {
+    auto given_up = co_await session.send({"DELETE", rest, {}, {}, nullptr}, 404);
+    co_await given_up.read_words();
+    co_return false;
+  }
+  co_await finish_upload(session, rest, descriptor.digest, nullptr);
   co_return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,5 +19,11 @@ boost::asio::awaitable<bool> upload_blob(Session& session,
                                          oci::Descriptor descriptor,
                                          UploadBody& body,
                                          std::optional<std::string> mount_from);
+
+/// Sends a blob while it grows; `describe` says what it has become when `body` has ended. False
+/// when the repository has it already. `session` and `body` must outlive the await.
+boost::asio::awaitable<bool> upload_growing_blob(Session& session,
+                                                 UploadBody& body,
+                                                 std::function<oci::Descriptor()> describe);
 
 }  // namespace kiln::registry

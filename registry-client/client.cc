@@ -181,6 +181,14 @@ asio::awaitable<bool> Client::put_blob(Reference repository,
   co_return co_await with_retries(kOriginPolicy, impl_->pacer_, attempt);
 }
 
+asio::awaitable<bool> Client::put_growing_blob(Reference repository,
+                                               GrowingSource source,
+                                               CredentialsProvider credentials) {
+  auto session = impl_->open_origin(repository, Access::push, std::move(credentials));
+  UploadBody body(impl_->pool_, source);
+  co_return co_await upload_growing_blob(session, body, source.describe);
+}
+
 asio::awaitable<void> Client::put_manifest(Reference reference,
                                            std::string bytes,
                                            std::string media_type,

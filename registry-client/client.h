@@ -67,6 +67,17 @@ struct RawManifest {
 /// Opens the blob's bytes from the beginning; called again for each attempt. Called on the pool.
 using OpenSource = std::function<std::unique_ptr<Source>()>;
 
+/// A blob that is sent while it is written: its size and digest are known at its end.
+struct GrowingSource {
+  /// Reads what is there already: a read at the present end gives 0. Called once, on the pool.
+  OpenSource open;
+  /// Waits until there are more than `read_bytes` and it is worth to read on; false when those were
+  /// all. Throws when the rest will not come. On the event loop.
+  std::function<boost::asio::awaitable<bool>(std::uint64_t read_bytes)> more;
+  /// What it has become, once more() has given false.
+  std::function<oci::Descriptor()> describe;
+};
+
 /// Opens where a blob goes, empty; called again for each attempt. Called on the pool.
 using OpenSink = std::function<std::unique_ptr<Sink>()>;
 
@@ -138,6 +149,15 @@ class Client {
                                         std::optional<std::string> mount_from,
                                         CredentialsProvider credentials,
                                         ProgressFn progress);
+
+  /// Uploads a blob while it is written, in one attempt; what fails can be sent by put_blob()
+  /// later. False when the repository turned out to have it: then the upload is given up. Takes no
+  /// place among a host's transfers, because it may wait for its source. source: OCI
+  /// distribution-spec v1.1 "Pushing a blob in chunks"; the body of the one chunk has no length
+  /// (RFC 9112 section 7.1), as the Docker engine sends it.
+  boost::asio::awaitable<bool> put_growing_blob(Reference repository,
+                                                GrowingSource source,
+                                                CredentialsProvider credentials);
 
   /// Stores a manifest under the reference's tag, or its digest when it has none.
   boost::asio::awaitable<void> put_manifest(Reference reference,

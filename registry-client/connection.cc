@@ -25,6 +25,7 @@ namespace {
 constexpr std::uint32_t kHeaderLimitBytes = 64U * 1024;
 constexpr std::size_t kReadBytes = 64U * 1024;
 constexpr int kMaxInformational = 8;
+constexpr std::string_view kLineEnd = "\r\n";
 /// After a failed upload: how long the server's last words are awaited.
 constexpr std::chrono::seconds kLastWords{5};
 
@@ -33,8 +34,10 @@ std::string head_of(const Request& request) {
                                  request.url.target, request.url.authority());
   for (const auto& [name, value] : request.headers)
     text += fmt::format("{}: {}\r\n", name, value);
-  if (request.upload) {
-    text += fmt::format("Content-Length: {}\r\n", request.upload->size_bytes());
+  if (request.upload && !request.upload->size_bytes()) {
+    text += "Transfer-Encoding: chunked\r\n";
+  } else if (request.upload) {
+    text += fmt::format("Content-Length: {}\r\n", *request.upload->size_bytes());
   } else if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
     text += fmt::format("Content-Length: {}\r\n", request.body.size());
   }
@@ -98,12 +101,20 @@ asio::awaitable<void> Connection::Impl::read_head(bool without_body) {
 asio::awaitable<void> Connection::Impl::send_upload(UploadBody& body) {
   try {
     co_await body.rewind();
+    const bool chunked = !body.size_bytes();
     for (;;) {
       const Bytes chunk = co_await body.next();
-      if (chunk.empty()) break;
+      if (chunk.empty() && !chunked) break;
       stream_->arm(limits_.idle);
-      co_await stream_->write(chunk);
+      if (chunked) {
+        // The last chunk is an empty one.
+        const std::string size = fmt::format("{:x}\r\n", chunk.size());
+        co_await stream_->write(as_bytes(size));
+      }
+      if (!chunk.empty()) co_await stream_->write(chunk);
+      if (chunked) co_await stream_->write(as_bytes(kLineEnd));
       stream_->disarm();  // a slow source is not a silent server
+      if (chunk.empty()) break;
     }
     sent_ = true;
     stream_->arm(limits_.response);

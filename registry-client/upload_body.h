@@ -5,7 +5,9 @@
 #include <boost/asio/thread_pool.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "proto/bytes.h"
@@ -22,8 +24,11 @@ class UploadBody {
              oci::Descriptor descriptor,
              OpenSource open,
              ProgressFn progress);
+  /// Of a blob that grows; it can be sent once.
+  UploadBody(boost::asio::thread_pool& pool, const GrowingSource& source);
 
-  [[nodiscard]] std::uint64_t size_bytes() const noexcept { return descriptor_.size_bytes; }
+  /// nullopt: it is known at the end only.
+  [[nodiscard]] std::optional<std::uint64_t> size_bytes() const noexcept;
 
   /// Begins again from the first byte. Throws what opening throws.
   boost::asio::awaitable<void> rewind();
@@ -37,10 +42,12 @@ class UploadBody {
 
  private:
   std::size_t read_chunk();
+  void check_size(bool ended) const;
 
   boost::asio::thread_pool& pool_;
-  oci::Descriptor descriptor_;
+  std::optional<oci::Descriptor> descriptor_;
   OpenSource open_;
+  std::function<boost::asio::awaitable<bool>(std::uint64_t)> more_;  ///< of a blob that grows
   ProgressMeter progress_;
   std::unique_ptr<Source> source_;
   std::vector<std::byte> chunk_;

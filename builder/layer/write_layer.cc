@@ -170,6 +170,24 @@ class LayerTar {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kReadBytes);
 };
 
+/// Says how much of a blob is there.
+class FollowedSink final : public Sink {
+ public:
+  FollowedSink(store::BlobWriter& writer, store::GrowingBlob* growing)
+      : writer_(writer), growing_(growing) {
+    if (growing_ != nullptr) growing_->begin(writer_.path());
+  }
+  void write(Bytes bytes) override {
+    writer_.write(bytes);
+    if (growing_ != nullptr) growing_->grow(writer_.size_bytes());
+  }
+  void finish() override { writer_.finish(); }
+
+ private:
+  store::BlobWriter& writer_;
+  store::GrowingBlob* growing_;
+};
+
 void write_tar(const std::filesystem::path& directory,
                Sink& sink,
                const WriteOptions& options,
@@ -189,7 +207,8 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
                       std::stop_token stop) {
   // tar → diff id → compressor → digest and size → blob, in one pass
   store::BlobWriter writer = blobs.writer();
-  HashingSink blob_hash(writer);
+  FollowedSink followed(writer, options.growing);
+  HashingSink blob_hash(followed);
   BlockTable blocks(options.earlier != nullptr ? options.earlier->key() : make_block_key());
   const std::unique_ptr<Sink> compressor =
       make_compressor(options.compression, blob_hash, options.threads, {options.earlier, &blocks});
@@ -206,6 +225,7 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
                                   {}},
                   tar_hash.count_bytes(), std::move(blocks)};
   blobs.commit(std::move(writer), digest);
+  if (options.growing != nullptr) options.growing->finish(layer.descriptor);
   return layer;
 }
 

@@ -11,6 +11,7 @@
 #include "builder/layer/compress.h"
 #include "builder/layer/outside_files.h"
 #include "builder/store/blob_store.h"
+#include "builder/store/growing_blob.h"
 #include "proto/digest.h"
 #include "proto/oci.h"
 
@@ -30,6 +31,9 @@ struct WriteOptions {
   const EarlierBlob* earlier = nullptr;
   /// Further files of the layer; outlives the call.
   const OutsideFiles* outside = nullptr;
+  /// Follows the blob while it is written, and is finished when it is in the store; outlives the
+  /// call.
+  store::GrowingBlob* growing = nullptr;
 };
 
 /// A finished layer blob, already in the store.

@@ -96,8 +96,8 @@ asio::awaitable<solver::Stack> BuildExecutor::run(VertexId vertex,
   }
   if (graph::is_scratch(definition)) co_return solver::Stack{};
   if (std::holds_alternative<graph::FileOp>(definition.op)) {
-    const LayerForm wanted =
-        wanted_as_blob_.contains(vertex) ? LayerForm::blob : LayerForm::snapshot;
+    WantedLayer wanted;
+    if (wanted_as_blob_.contains(vertex)) wanted = {LayerForm::blob, blob_begun_};
     co_return co_await run_file_op(definition, with_selections(), inputs_.credentials, listener,
                                    wanted, workshop_);
   }

@@ -3,6 +3,7 @@
 // Thread: the event loop's; blocking work goes to the pool.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -16,6 +17,7 @@
 #include "builder/ops/layers.h"
 #include "builder/sandbox/runtime.h"
 #include "builder/solver/executor.h"
+#include "builder/store/growing_blob.h"
 
 namespace kiln::ops {
 
@@ -64,9 +66,12 @@ class BuildExecutor final : public solver::Executor {
  public:
   BuildExecutor(std::shared_ptr<const graph::Graph> graph, ClientInputs inputs, Workshop& workshop);
 
-  /// The layers that these vertices make are for an image only; before they run.
-  void want_blobs_of(const std::vector<graph::VertexId>& vertices) {
+  /// The layers that these vertices make are for an image only; before they run. `begun` is told of
+  /// blobs that begin to be made, also when the build has ended and others wait for them.
+  void want_blobs_of(const std::vector<graph::VertexId>& vertices,
+                     std::function<void(std::shared_ptr<store::GrowingBlob>)> begun) {
     wanted_as_blob_.insert(vertices.begin(), vertices.end());
+    blob_begun_ = std::move(begun);
   }
 
   boost::asio::awaitable<std::vector<graph::KeyPart>> source_parts(
@@ -94,6 +99,7 @@ class BuildExecutor final : public solver::Executor {
   ClientInputs inputs_;
   Workshop& workshop_;
   std::set<graph::VertexId> wanted_as_blob_;
+  std::function<void(std::shared_ptr<store::GrowingBlob>)> blob_begun_;
   std::map<graph::VertexId, ContextSelection> selections_;
   std::map<graph::VertexId, solver::Stack> fetched_;  ///< web files, once they are known
   std::map<graph::VertexId, GitRevision> revisions_;  ///< of git sources, once they are known

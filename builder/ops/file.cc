@@ -11,7 +11,6 @@
 #include "builder/graph/pattern.h"
 #include "builder/ops/copy_tree.h"
 #include "builder/ops/new_layer.h"
-#include "builder/ops/packed_layer.h"
 #include "builder/ops/repeated_copy.h"
 #include "builder/os/cancellable.h"
 #include "builder/sandbox/user.h"
@@ -300,14 +299,14 @@ asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                            std::vector<FileInput> inputs,
                                            registry::CredentialsProvider credentials,
                                            solver::Listener listener,
-                                           LayerForm wanted,
+                                           WantedLayer wanted,
                                            Workshop& workshop) {
   const auto& op = std::get<graph::FileOp>(vertex.op);
   std::vector<Paths> snapshots;
   for (const FileInput& input : inputs) {
     snapshots.push_back(co_await workshop.layers.unpacked(input.stack, credentials, listener));
   }
-  const bool packed = wanted == LayerForm::blob && only_copy(vertex) != nullptr;
+  const bool packed = wanted.form == LayerForm::blob && only_copy(vertex) != nullptr;
   const std::optional<std::string> instruction = repeatable_copy(vertex, inputs);
   std::optional<EarlierCopy> earlier;
   if (instruction && !packed) earlier = co_await find_earlier_copy(*instruction, workshop);
@@ -328,7 +327,7 @@ asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
     store::LayerId newest{};
     if (instruction) newest = co_await find_newest_copy(*instruction, workshop);
     result = co_await add_packed_layer(workshop, std::move(result), std::move(acted.workspace),
-                                       acted.packing->files, listener, newest);
+                                       acted.packing->files, listener, wanted.begun, newest);
     if (instruction) co_await keep_newest_copy(*instruction, result.back(), workshop);
     co_return result;
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "builder/ops/executor.h"
+#include "builder/ops/packed_layer.h"
 
 namespace kiln::ops {
 
@@ -19,6 +20,11 @@ struct FileInput {
 /// image. Either can be made of the other later.
 enum class LayerForm { snapshot, blob };
 
+struct WantedLayer {
+  LayerForm form = LayerForm::snapshot;
+  BlobObserver begun{};  ///< told of a blob that is made; may be empty
+};
+
 /// Runs the actions of `vertex`, a FileOp, in order on input 0's file system; the result has one
 /// layer more. A copy of many files that was run before writes only what changed; one that is
 /// wanted as a blob is packed from where its files are.
@@ -26,7 +32,7 @@ boost::asio::awaitable<solver::Stack> run_file_op(const graph::Vertex& vertex,
                                                   std::vector<FileInput> inputs,
                                                   registry::CredentialsProvider credentials,
                                                   solver::Listener listener,
-                                                  LayerForm wanted,
+                                                  WantedLayer wanted,
                                                   Workshop& workshop);
 
 }  // namespace kiln::ops

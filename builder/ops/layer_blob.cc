@@ -33,6 +33,7 @@ layer::LayerBlob write_blob(store::Store& store,
   options.implied = sources.implied;
   options.earlier = earlier ? &*earlier : nullptr;
   options.outside = sources.outside;
+  options.growing = sources.growing;
   if (sources.directories.size() == 1)
     return layer::write_layer(sources.directories.front(), options, store.blobs(), std::move(stop));
   // A difference has no deletions of what is below both, so the mount shows the layer as it is.

@@ -19,6 +19,7 @@ struct BlobSources {
   std::optional<store::LayerRow> predecessor;  ///< store::LayerRow::predecessor
   std::string predecessor_blocks;
   const layer::OutsideFiles* outside = nullptr;  ///< layer::WriteOptions::outside
+  store::GrowingBlob* growing = nullptr;         ///< layer::WriteOptions::growing
 };
 
 /// Blocks.

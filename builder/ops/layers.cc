@@ -294,7 +294,7 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   if (!has_snapshot(known)) {
     throw Error(Errc::corrupt, "layer {} is gone from the store; build it again", key_of(layer));
   }
-  BlobSources sources{directories_of(known), {}, std::nullopt, {}, nullptr};
+  BlobSources sources{directories_of(known), {}, std::nullopt, {}, nullptr, nullptr};
   auto read = [&](store::Tables& tables) {
     sources.implied = tables.implied_directories(layer);
     sources.predecessor = tables.layer(known.predecessor);

@@ -1,5 +1,7 @@
 #include "builder/ops/packed_layer.h"
 
+#include <boost/asio/this_coro.hpp>
+
 #include "builder/ops/layer_blob.h"
 #include "builder/os/cancellable.h"
 #include "builder/solver/phase_timer.h"
@@ -8,18 +10,46 @@ namespace kiln::ops {
 
 namespace asio = boost::asio;
 
+namespace {
+
+/// What is packed in less time than an upload takes to begin is not worth to be followed.
+constexpr std::uint64_t kMinFollowedBytes = 16UL * 1024 * 1024;
+
+/// Whoever follows a blob that is given up learns of it.
+class Followed {
+ public:
+  explicit Followed(asio::any_io_executor loop)
+      : blob_(std::make_shared<store::GrowingBlob>(std::move(loop))) {}
+  Followed(const Followed&) = delete;
+  Followed& operator=(const Followed&) = delete;
+  ~Followed() { blob_->abandon(); }
+  [[nodiscard]] const std::shared_ptr<store::GrowingBlob>& blob() const noexcept { return blob_; }
+
+ private:
+  std::shared_ptr<store::GrowingBlob> blob_;
+};
+
+}  // namespace
+
 asio::awaitable<solver::Stack> add_packed_layer(Workshop& workshop,
                                                 solver::Stack base,
                                                 std::shared_ptr<snapshot::Workspace> workspace,
                                                 const PackedFiles& files,
                                                 solver::Listener listener,
+                                                BlobObserver begun,
                                                 store::LayerId predecessor) {
-  BlobSources sources{{workspace->upper()}, {}, std::nullopt, {}, &files};
+  BlobSources sources{{workspace->upper()}, {}, std::nullopt, {}, &files, nullptr};
   auto read = [&](store::Tables& tables) {
     sources.predecessor = tables.layer(predecessor);
     sources.predecessor_blocks = tables.layer_blocks(predecessor);
   };
   co_await workshop.store.database().run(read);
+  std::optional<Followed> followed;
+  if (begun && files.total_bytes() >= kMinFollowedBytes) {
+    followed.emplace(co_await asio::this_coro::executor);
+    sources.growing = followed->blob().get();
+    begun(followed->blob());
+  }
   auto work = [&](std::stop_token stop) {
     workspace->unmount();
     return write_blob(workshop.store, sources, workshop.layers.compression_threads(),

@@ -123,7 +123,9 @@ class FakeRegistry::Server {
   Handler intercept_;
   Handler intercept_head_;
   std::vector<FakeRequest> requests_;
-  std::map<std::string, std::string> blobs_;         ///< by repository@digest
+  std::map<std::string, std::string> blobs_;
+  std::map<std::string, std::string>
+      chunks_;  ///< by repository: of its one upload         ///< by repository@digest
   std::map<std::string, StoredManifest> manifests_;  ///< by repository@reference
   std::vector<std::thread> threads_;                 ///< of the connections
   std::thread acceptor_thread_;
@@ -269,13 +271,24 @@ FakeResponse FakeRegistry::Server::behave_blobs(const FakeRequest& request,
         .status = 202,
         .headers = {{"Location", fmt::format("/v2/{}/blobs/uploads/1?_state=abc", repository)}}};
   }
+  if (request.method == "PATCH") {
+    chunks_[repository] = request.body;
+    return {
+        .status = 202,
+        .headers = {{"Location", fmt::format("/v2/{}/blobs/uploads/1?_state=next", repository)}}};
+  }
+  if (request.method == "DELETE") {
+    chunks_.erase(repository);
+    return {.status = 204};
+  }
   if (request.method == "PUT") {
     const auto digest = query_value(request.target, "digest");
-    if (sha256(request.body).str() != digest) {
+    const std::string bytes = std::exchange(chunks_[repository], {}) + request.body;
+    if (sha256(bytes).str() != digest) {
       return {.status = 400,
               .body = R"({"errors":[{"code":"DIGEST_INVALID","message":"wrong digest"}]})"};
     }
-    blobs_[repository + "@" + digest] = request.body;
+    blobs_[repository + "@" + digest] = bytes;
     return {.status = 201, .headers = {{"Docker-Content-Digest", digest}}};
   }
   const auto found = blobs_.find(repository + "@" + rest);

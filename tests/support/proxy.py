@@ -101,11 +101,25 @@ class Proxy:
         finally:
             request.end = time.monotonic()
 
+    @staticmethod
+    def _body(reader, headers):
+        """A body in chunks is passed on with its length."""
+        if headers.get("Transfer-Encoding", "") != "chunked":
+            return reader.read(int(headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(reader.readline(), 16):
+            body += reader.read(size)
+            reader.readline()
+        reader.readline()
+        headers.replace_header("Transfer-Encoding", "identity")
+        headers["Content-Length"] = str(len(body))
+        return body
+
     def _answer(self, request, headers, reader, connection):
         fault = self.fault(request) or Fault()
         if fault.delay:
             self.stopped.wait(fault.delay)
-        body = reader.read(int(headers.get("Content-Length", 0)))
+        body = self._body(reader, headers)
         request.sent_bytes = len(body)
         if fault.status:
             request.status = fault.status
@@ -121,7 +135,7 @@ class Proxy:
             # The Host header stays: the registry's Location then leads back here.
             server.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():
-                if name.lower() != "connection":
+                if name.lower() not in ("connection", "transfer-encoding"):
                     server.putheader(name, value)
             server.endheaders(body or None)
             answer = server.getresponse()

@@ -1,6 +1,8 @@
 #include "registry-client/blob_upload.h"
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include "tests/unit/registry-client/client_fixture.h"
 
@@ -136,6 +138,61 @@ TEST_F(BlobUpload, ToAnotherHostCarriesNoCredentials) {
   EXPECT_TRUE(put_blob(repository(), text_));
   EXPECT_EQ(storage.blob("bucket", sha256(text_)), text_);
   EXPECT_EQ(storage.requests().at(0).header("authorization"), "");
+}
+
+/// Gives its bytes in a few steps, each later than the last.
+class GrowingUpload : public BlobUpload {
+ protected:
+  GrowingSource source(bool fails = false) {
+    return {[this] { return std::make_unique<BytesSource>(as_bytes(text_)); },
+            [this, fails](std::uint64_t read_bytes) { return more(read_bytes, fails); },
+            [this] { return descriptor_of(text_); }};
+  }
+  asio::awaitable<bool> more(std::uint64_t read_bytes, bool fails) {
+    asio::steady_timer pause(io_, std::chrono::milliseconds(5));
+    co_await pause.async_wait(asio::use_awaitable);
+    if (fails && read_bytes > 0) throw Error(Errc::unavailable, "the rest will not come");
+    co_return read_bytes < text_.size();
+  }
+  bool put(GrowingSource source) {
+    return run(client().put_growing_blob(Reference::parse(repository()), source, provider()));
+  }
+};
+
+TEST_F(GrowingUpload, IsOneChunkOfUnknownLengthAndThenItsDigest) {
+  EXPECT_TRUE(put(source()));
+  EXPECT_EQ(registry_.blob("a/b", sha256(text_)), text_);
+  const auto requests = registry_.requests();
+  ASSERT_GE(requests.size(), 4U);
+  EXPECT_EQ(requests[0].method, "POST");
+  EXPECT_EQ(requests[1].method, "PATCH");
+  EXPECT_EQ(requests[1].header("transfer-encoding"), "chunked");
+  EXPECT_EQ(requests[2].method, "HEAD");
+  EXPECT_EQ(requests[3].method, "PUT");
+  EXPECT_THAT(requests[3].target, HasSubstr("?_state=next&digest=sha256%3A"));
+  EXPECT_EQ(requests[3].body, "");
+}
+
+TEST_F(GrowingUpload, IsGivenUpWhenTheRepositoryHasTheBlob) {
+  registry_.add_blob("a/b", text_);
+  EXPECT_FALSE(put(source()));
+  EXPECT_EQ(registry_.count("PUT", "/"), 0);
+  EXPECT_EQ(registry_.count("DELETE", "/v2/a/b/blobs/uploads/1"), 1);
+}
+
+TEST_F(GrowingUpload, FailsOnceAndIsNotTriedAgain) {
+  registry_.intercept([](const FakeRequest& request) -> std::optional<FakeResponse> {
+    if (request.method != "PATCH") return std::nullopt;
+    return FakeResponse{.status = 500};
+  });
+  EXPECT_EQ(error_of([&] { put(source()); }).code(), Errc::unavailable);
+  EXPECT_EQ(registry_.count("PATCH", "/"), 1);
+  EXPECT_EQ(registry_.count("PUT", "/"), 0);
+}
+
+TEST_F(GrowingUpload, EndsWhenTheRestDoesNotCome) {
+  EXPECT_THAT(error_of([&] { put(source(true)); }).what(), HasSubstr("will not come"));
+  EXPECT_EQ(registry_.count("PUT", "/"), 0);
 }
 
 }  // namespace
