@@ -166,7 +166,8 @@ class Hasher {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kBufferBytes);
 };
 
-/// Opens files for as long as there are some that nobody has opened, and does no more.
+/// Opens files for as long as there are some that nobody has opened, and does no more. access(2)
+/// would be cheaper, but what it says may be of another file, which has the name for that moment.
 void open_some(Work& work, const std::stop_token& stop) {
   for (std::size_t i = work.next++; i < work.batches.size(); i = work.next++) {
     if (stop.stop_requested()) throw Error(Errc::cancelled, "cancelled while opening files");
