@@ -35,19 +35,21 @@ class HashingSource final : public Source {
 
 Applied apply_layer(std::unique_ptr<Source> blob, const os::Dir& target, std::stop_token stop) {
   const std::unique_ptr<Source> tar = make_decompressor(std::move(blob), false);
-  HashingSource hashed(*tar);
   std::uint64_t content_bytes = 0;
   std::vector<std::string> implied;
+  // Hashed on this side of the thread that reads ahead: inflating takes as long as hashing and
+  // writing files together.
+  ReadAhead ahead(*tar);
+  HashingSource hashed(ahead);
   {
-    ReadAhead ahead(hashed);
-    TarReader reader(ahead);
+    TarReader reader(hashed);
     TreeWriter tree(target, Purpose::layer);
     content_bytes = extract(reader, tree, {.whiteouts = true, .uid = {}, .gid = {}}, stop);
     implied = tree.implied();
     // The diff id covers what may follow the end of the archive; and reading on is what finds
     // out that the compressed stream is damaged there.
     std::vector<std::byte> rest(64 * 1024);
-    while (ahead.read(rest) > 0) {
+    while (hashed.read(rest) > 0) {
       if (stop.stop_requested()) throw Error(Errc::cancelled, "unpack: cancelled");
     }
   }
