@@ -7,7 +7,6 @@
 #include <set>
 
 #include "builder/ops/layer_blob.h"
-#include "builder/ops/unpack_layer.h"
 #include "builder/os/cancellable.h"
 #include "builder/os/dir.h"
 #include "builder/os/task_group.h"
@@ -26,25 +25,10 @@ std::string key_of(store::LayerId layer) {
   return std::to_string(static_cast<std::int64_t>(layer));
 }
 
-/// What people see of a layer that is moved: the blob's short digest.
-std::string item_of(const Digest& blob) {
-  return "sha256:" + std::string(blob.short_hex());
-}
-
 bool has_directory(const std::filesystem::path& path) {
   struct stat status{};
   return ::lstat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
 }
-
-/// Writes into a blob writer that the download's attempt shares with who commits it.
-class AttemptSink final : public Sink {
- public:
-  explicit AttemptSink(store::BlobWriter& writer) : writer_(writer) {}
-  void write(Bytes bytes) override { writer_.write(bytes); }
-
- private:
-  store::BlobWriter& writer_;
-};
 
 /// Leaves the topmost of equal layers: it hides all that those below have, and overlayfs refuses a
 /// directory that is there twice.
@@ -76,14 +60,14 @@ Layers::Layers(asio::any_io_executor executor,
                store::Store& store,
                registry::Client& registry,
                asio::thread_pool& pool,
-               int compression_threads)
+               int processors)
     : store_(store),
-      registry_(registry),
       pool_(pool),
-      compression_threads_(compression_threads),
+      processors_(processors),
+      downloads_(executor, store.blobs(), registry, pool),
+      unpacker_(store, downloads_, pool, processors),
       unpacking_(executor),
-      making_blobs_(executor),
-      fetching_(executor) {}
+      making_blobs_(executor) {}
 
 asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
                                                 oci::ImageConfig config,
@@ -205,28 +189,10 @@ asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
         "the snapshot of layer {} is gone and no blob of it exists; build again with --no-cache",
         key_of(layer));
   }
-  const oci::Descriptor blob{known.media_type, *known.blob, known.blob_bytes, {}, {}};
-  co_await fetch(blob, known.origin, credentials, listener);
-  auto work = [this, &known](std::stop_token stop) -> std::optional<Unpacked> {
-    try {
-      return unpack(store_, known, std::move(stop));
-    } catch (const Error& error) {
-      // A blob that was damaged here is fetched again; one that is wrong by itself stays wrong.
-      if (error.code() != Errc::corrupt || store_.blobs().is_sound(*known.blob)) throw;
-      return std::nullopt;
-    }
-  };
-  solver::PhaseTimer timer(listener, Phase::unpack, item_of(blob.digest));
-  std::optional<Unpacked> result = co_await os::offload_cancellable(pool_, work);
-  if (!result) {
-    co_await fetch(blob, known.origin, credentials, listener);
-    result = co_await os::offload_cancellable(pool_, work);
-    if (!result) throw Error(Errc::corrupt, "blob {}: damaged again", blob.digest.str());
-  }
-  timer.stop(result->disk_bytes);
+  const Unpacked result = co_await unpacker_.unpack(known, credentials, listener);
   auto keep = [&](store::Tables& tables) {
-    tables.set_layer_snapshot(layer, true, result->disk_bytes);
-    tables.set_implied_directories(layer, result->applied.implied);
+    tables.set_layer_snapshot(layer, true, result.disk_bytes);
+    tables.set_implied_directories(layer, result.applied.implied);
   };
   co_await store_.database().run(keep);
   co_return true;
@@ -287,8 +253,7 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   const store::LayerRow known = co_await row(layer);
   // What came from a registry is taken from there again: the same bytes under the same digest.
   if (known.blob && !known.origin.empty()) {
-    co_await fetch({known.media_type, *known.blob, known.blob_bytes, {}, {}}, known.origin,
-                   credentials, listener);
+    co_await fetch(blob_of(known), known.origin, credentials, listener);
     co_return true;
   }
   if (!has_snapshot(known)) {
@@ -302,7 +267,7 @@ asio::awaitable<bool> Layers::blob_now(store::LayerId layer,
   };
   co_await store_.database().run(read);
   auto work = [&](std::stop_token stop) {
-    return write_blob(store_, sources, compression_threads_, std::move(stop));
+    return write_blob(store_, sources, processors_, std::move(stop));
   };
   solver::PhaseTimer timer(listener, Phase::compress, "layer " + key_of(layer));
   const layer::LayerBlob blob = co_await os::offload_cancellable(pool_, work);
@@ -316,44 +281,14 @@ asio::awaitable<void> Layers::fetch(oci::Descriptor blob,
                                     std::string origin,
                                     registry::CredentialsProvider credentials,
                                     solver::Listener listener) {
-  if (store_.blobs().has(blob.digest, blob.size_bytes)) co_return;
-  if (origin.empty()) {
-    throw Error(Errc::corrupt, "blob {} is gone from the store and no registry is known to have it",
-                blob.digest.str());
-  }
-  std::string key = blob.digest.str();
-  co_await fetching_.run(std::move(key), [this, blob, origin, credentials, listener] {
-    return fetch_now(blob, origin, credentials, listener);
-  });
-}
-
-asio::awaitable<bool> Layers::fetch_now(oci::Descriptor blob,
-                                        std::string origin,
-                                        registry::CredentialsProvider credentials,
-                                        solver::Listener listener) {
-  if (store_.blobs().has(blob.digest, blob.size_bytes)) co_return true;
-  const auto attempt = std::make_shared<std::optional<store::BlobWriter>>();
-  const registry::OpenSink open = [this, attempt]() -> std::unique_ptr<Sink> {
-    attempt->emplace(store_.blobs().writer());
-    return std::make_unique<AttemptSink>(**attempt);
-  };
-  const std::string item = item_of(blob.digest);
-  const registry::ProgressFn progress = [listener, item,
-                                         total = blob.size_bytes](std::uint64_t current) {
-    listener->progress(item, current, total);
-  };
-  solver::PhaseTimer timer(listener, Phase::pull, item);
-  co_await registry_.get_blob(Reference::parse(origin), blob, open, credentials, progress);
-  timer.stop(blob.size_bytes);
-  auto commit = [&] { store_.blobs().commit(std::move(**attempt), blob.digest); };
-  co_await os::offload(pool_, commit);
-  co_return true;
+  co_await downloads_.fetch(std::move(blob), std::move(origin), std::move(credentials),
+                            std::move(listener));
 }
 
 asio::awaitable<void> Layers::drain() {
   co_await unpacking_.drain();
   co_await making_blobs_.drain();
-  co_await fetching_.drain();
+  co_await downloads_.drain();
 }
 
 }  // namespace kiln::ops

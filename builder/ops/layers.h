@@ -7,10 +7,11 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
+#include "builder/ops/blob_downloads.h"
+#include "builder/ops/unpacker.h"
 #include "builder/solver/executor.h"
 #include "builder/solver/in_flight.h"
 #include "builder/store/store.h"
@@ -21,12 +22,13 @@ namespace kiln::ops {
 
 class Layers {
  public:
-  /// All references outlive it. `compression_threads`: of one layer's compression.
+  /// All references outlive it. `processors`: threads of one layer's compression, and how many
+  /// layers are unpacked while they are downloaded.
   Layers(boost::asio::any_io_executor executor,
          store::Store& store,
          registry::Client& registry,
          boost::asio::thread_pool& pool,
-         int compression_threads);
+         int processors);
 
   /// The rows of an image's layers, made where they are not known: nothing is downloaded.
   /// Throws Error{corrupt} when manifest and configuration differ in the number of layers.
@@ -50,7 +52,7 @@ class Layers {
                                              registry::CredentialsProvider credentials,
                                              solver::Listener listener);
 
-  /// Downloads a blob unless it is here; verified.
+  /// BlobDownloads a blob unless it is here; verified.
   boost::asio::awaitable<void> fetch(oci::Descriptor blob,
                                      std::string origin,
                                      registry::CredentialsProvider credentials,
@@ -59,7 +61,7 @@ class Layers {
   /// True when the layer can be had in some form: unpacked, as a blob, or from its origin.
   [[nodiscard]] bool available(const store::LayerRow& layer) const;
 
-  [[nodiscard]] int compression_threads() const noexcept { return compression_threads_; }
+  [[nodiscard]] int compression_threads() const noexcept { return processors_; }
 
   /// Waits until no background work is left.
   boost::asio::awaitable<void> drain();
@@ -77,10 +79,6 @@ class Layers {
   boost::asio::awaitable<bool> blob_now(store::LayerId layer,
                                         registry::CredentialsProvider credentials,
                                         solver::Listener listener);
-  boost::asio::awaitable<bool> fetch_now(oci::Descriptor blob,
-                                         std::string origin,
-                                         registry::CredentialsProvider credentials,
-                                         solver::Listener listener);
   [[nodiscard]] bool has_snapshot(const store::LayerRow& layer) const;
   [[nodiscard]] std::vector<std::filesystem::path> directories_of(
       const store::LayerRow& layer) const;
@@ -89,12 +87,12 @@ class Layers {
   boost::asio::awaitable<std::filesystem::path> implied_of(solver::Stack stack);
 
   store::Store& store_;
-  registry::Client& registry_;
   boost::asio::thread_pool& pool_;
-  int compression_threads_;
+  int processors_;
+  BlobDownloads downloads_;
+  Unpacker unpacker_;
   solver::InFlight<bool> unpacking_;
   solver::InFlight<bool> making_blobs_;
-  solver::InFlight<bool> fetching_;
 };
 
 }  // namespace kiln::ops

@@ -14,11 +14,11 @@ namespace kiln::ops {
 namespace {
 
 layer::Applied apply(store::Store& store,
-                     const store::LayerRow& row,
+                     std::unique_ptr<Source> blob,
                      const std::filesystem::path& tree,
                      std::stop_token stop) {
   try {
-    return layer::apply_layer(store.blobs().open(*row.blob), os::Dir::open(tree), std::move(stop));
+    return layer::apply_layer(std::move(blob), os::Dir::open(tree), std::move(stop));
   } catch (Error& error) {
     error.name_full_disk(store.root().native(), store::kFreeSpace);
     throw;
@@ -27,13 +27,16 @@ layer::Applied apply(store::Store& store,
 
 }  // namespace
 
-Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token stop) {
+Unpacked unpack_layer(store::Store& store,
+                      const store::LayerRow& row,
+                      std::unique_ptr<Source> blob,
+                      std::stop_token stop) {
   const os::TempDir scratch = store.make_temp("unpack");
   const std::filesystem::path tree = scratch.path() / "tree";
   if (::mkdir(tree.c_str(), 0755) != 0 || ::chmod(tree.c_str(), 0755) != 0) {
     throw system_error(errno, "make directory " + tree.string());
   }
-  Unpacked result{apply(store, row, tree, std::move(stop)), 0};
+  Unpacked result{apply(store, std::move(blob), tree, std::move(stop)), 0};
   if (row.diff_id && result.applied.diff_id != *row.diff_id) {
     throw Error(Errc::corrupt, "layer {}: its content is {}, the image's configuration says {}",
                 row.blob->str(), result.applied.diff_id.str(), row.diff_id->str());
@@ -44,6 +47,21 @@ Unpacked unpack(store::Store& store, const store::LayerRow& row, std::stop_token
   if (::rename(tree.c_str(), target.c_str()) != 0)
     throw system_error(errno, "name the snapshot " + target.string());
   return result;
+}
+
+std::optional<Unpacked> unpack_arriving(store::Store& store,
+                                        const store::LayerRow& row,
+                                        const std::shared_ptr<ArrivingBlob>& blob,
+                                        const std::stop_token& stop) {
+  while (true) {
+    try {
+      return unpack_layer(store, row, ArrivingBlob::read(blob, stop), stop);
+    } catch (const BegunAgain&) {
+      continue;
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
 }
 
 }  // namespace kiln::ops
