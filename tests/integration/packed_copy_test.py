@@ -8,7 +8,7 @@ from kilntest import SharedDaemonTest, output_of
 
 BASE = ("FROM busybox AS base\nRUN mkdir -p /app/there /app/plain && echo old > /app/there/file && "
         "echo old > /app/plain/replaced && ln -s there /app/link && chmod 711 /app/there && "
-        "touch -d @1500000000 /app/there /app\n")
+        "touch -d @1500000000 /app/there /app/plain /app\n")
 
 
 def tree(context):
