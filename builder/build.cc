@@ -13,6 +13,7 @@
 #include "builder/early_blobs.h"
 #include "builder/early_push.h"
 #include "builder/export.h"
+#include "builder/failed_build.h"
 #include "builder/image/assemble.h"
 #include "builder/image_store.h"
 #include "builder/os/offload.h"
@@ -229,7 +230,10 @@ class Build {
     } catch (...) {
       failure = std::current_exception();
     }
-    if (failure) rethrow_at_step(inputs.document, one, failure);
+    if (failure) {
+      rethrow_at_step(failure, inputs.document, one.lowered->graph, *one.solver,
+                      {id_, caller_.peer.uid, log_}, parts_);
+    }
   }
 
   /// What only becomes a layer of the image is packed at once, and sent while it is packed.
@@ -254,35 +258,6 @@ class Build {
         [this, own = std::move(own)](graph::VertexId vertex, const solver::Stack& stack) {
           if (own.contains(vertex)) blobs_.begin(stack);
         });
-  }
-
-  /// Says which lines of the Dockerfile a failure belongs to, and shows them.
-  [[noreturn]] void rethrow_at_step(const dockerfile::Document& document,
-                                    const PlatformBuild& one,
-                                    const std::exception_ptr& failure) {
-    const std::optional<graph::VertexId> vertex = one.solver->failed_vertex();
-    if (!vertex) std::rethrow_exception(failure);
-    const graph::Vertex& definition = one.lowered->graph[*vertex];
-    const auto text = [&](const Error& error) {
-      return render(document, {fmt::format("{}: {}", definition.name, error.what()), "",
-                               definition.range, 0, ""});
-    };
-    const int step = one.solver->step_of(*vertex);
-    try {
-      std::rethrow_exception(failure);
-    } catch (const ops::CommandFailed& error) {
-      std::string message = text(error);
-      if (error.kept()) {
-        parts_.failed_steps.add({id_, caller_.peer.uid, definition.name, error.exit_code(),
-                                 os::now_ns(), error.kept()});
-        message += fmt::format("\nFor {}, `kiln debug {}` opens a shell in it",
-                               parts_.failed_steps.kept_for(), id_);
-      }
-      throw StepError(std::move(message), step, error.exit_code(), log_.tail(step));
-    } catch (Error& error) {
-      error.name_full_disk(parts_.store.root().native(), store::kFreeSpace);
-      throw Error(error.code(), text(error));
-    }
   }
 
   asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
