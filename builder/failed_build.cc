@@ -1,6 +1,7 @@
 #include "builder/failed_build.h"
 
 #include "builder/build.h"
+#include "builder/dockerfile/lower.h"
 
 namespace kiln {
 
