@@ -16,8 +16,8 @@ def described(directory):
     """What to say of it beside every figure."""
     model = next((line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.machine())
-    file_system = subprocess.run(["stat", "-f", "-c", "%T", str(directory)], check=True, capture_output=True,
-                                 text=True).stdout.strip()
+    file_system = subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "--target", str(directory)], check=True,
+                                 capture_output=True, text=True).stdout.strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

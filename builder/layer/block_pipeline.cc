@@ -10,6 +10,9 @@ namespace {
 /// What a cut leaves over is copied again for the next block: so much at most.
 constexpr std::size_t kStepBytes = 64UL * 1024;
 
+/// Some blocks take three times as long as others, and those behind them wait for their turn.
+constexpr std::size_t kSlotsPerThread = 4;
+
 }  // namespace
 
 BlockPipeline::BlockPipeline(std::unique_ptr<BlockFormat> format,
@@ -18,7 +21,7 @@ BlockPipeline::BlockPipeline(std::unique_ptr<BlockFormat> format,
                              BlockReuse reuse)
     : format_(std::move(format)), next_(next), reuse_(reuse), sizes_(format_->sizes()) {
   const auto count = static_cast<std::size_t>(std::max(threads, 1));
-  slots_.resize(2 * count);
+  slots_.resize(kSlotsPerThread * count);
   threads_.reserve(count);
   for (std::size_t i = 0; i < count; ++i)
     threads_.emplace_back([this] { work(); });

@@ -44,7 +44,7 @@ class BlockFormat {
 
 class BlockPipeline final : public Sink {
  public:
-  /// `next` and what `reuse` refers to outlive the pipeline. 2 x threads blocks are in memory at
+  /// `next` and what `reuse` refers to outlive the pipeline. 4 x threads blocks are in memory at
   /// most.
   BlockPipeline(std::unique_ptr<BlockFormat> format, Sink& next, int threads, BlockReuse reuse);
   BlockPipeline(const BlockPipeline&) = delete;

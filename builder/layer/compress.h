@@ -1,5 +1,5 @@
-// Layer compression: bytes depend on the input only, never on the number of threads nor on the
-// processor.
+// Layer compression: bytes depend on the input only, never on the number of threads, nor on which
+// processor of an architecture it is.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,7 @@ enum class Compression { none = 0, gzip = 1, zstd = 2 };
 
 /// A sink that compresses into `next`. Input is cut into blocks where its content says so
 /// (block_cut.h); they are compressed side by side by `threads` threads and written in order, at
-/// most 2 x threads in memory. finish() ends the stream and finishes `next`. gzip: one member a
+/// most 4 x threads in memory. finish() ends the stream and finishes `next`. gzip: one member a
 /// block (RFC 1952 2.2), zstd: one frame a block (RFC 8878 "multiple frames"). `reuse` does not
 /// change the bytes; without compression there are no blocks.
 [[nodiscard]] std::unique_ptr<Sink> make_compressor(Compression compression,
