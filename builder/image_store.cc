@@ -111,7 +111,6 @@ asio::awaitable<std::vector<std::string>> name_image(oci::Descriptor root,
   if (co_await parts.store.database().run(unchanged)) co_return familiar;
   auto sync = [&parts] { parts.store.sync(); };
   co_await os::offload(parts.pool, sync);
-  parts.layers.check_written();
   auto put = [&](store::Tables& tables) {
     for (const std::string& reference : references) {
       tables.put_image({reference, root.digest, root.media_type, root.size_bytes, os::now_ns()});

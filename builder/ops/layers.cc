@@ -9,7 +9,7 @@
 #include "builder/ops/layer_blob.h"
 #include "builder/os/cancellable.h"
 #include "builder/os/dir.h"
-#include "builder/os/offload.h"
+#include "builder/os/task_group.h"
 #include "builder/snapshot/implied_directories.h"
 #include "builder/snapshot/workspace.h"
 #include "builder/solver/phase_timer.h"
@@ -20,9 +20,6 @@ namespace kiln::ops {
 namespace asio = boost::asio;
 
 namespace {
-
-/// Less is on the disk in no time.
-constexpr std::uint64_t kMinWrittenBytes = 32UL * 1024 * 1024;
 
 std::string key_of(store::LayerId layer) {
   return std::to_string(static_cast<std::int64_t>(layer));
@@ -70,7 +67,6 @@ Layers::Layers(asio::any_io_executor executor,
       downloads_(executor, store.blobs(), registry, pool),
       unpacker_(store, downloads_, pool, processors),
       unpacking_(executor),
-      writing_(executor),
       making_blobs_(executor) {}
 
 asio::awaitable<solver::Stack> Layers::of_image(oci::Manifest manifest,
@@ -118,7 +114,6 @@ asio::awaitable<std::vector<std::filesystem::path>> Layers::unpacked(
   for (const store::LayerId layer : stack)
     tasks.push_back(unpack_one(layer, credentials, listener));
   co_await os::all_of(std::move(tasks));
-  begin_to_write();
   const std::size_t count = co_await count_to_top_implied(stack);
   std::filesystem::path implied;
   if (count > 1) {
@@ -195,7 +190,6 @@ asio::awaitable<bool> Layers::unpack_now(store::LayerId layer,
         key_of(layer));
   }
   const Unpacked result = co_await unpacker_.unpack(known, credentials, listener);
-  unwritten_bytes_ += result.disk_bytes;
   auto keep = [&](store::Tables& tables) {
     tables.set_layer_snapshot(layer, true, result.disk_bytes);
     tables.set_implied_directories(layer, result.applied.implied);
@@ -291,33 +285,10 @@ asio::awaitable<void> Layers::fetch(oci::Descriptor blob,
                             std::move(listener));
 }
 
-/// What a large base image has brought goes to the disk while the first steps run: whoever promises
-/// the result to a user would have to wait for it otherwise.
-void Layers::begin_to_write() {
-  if (unwritten_bytes_ < kMinWrittenBytes || writing_.running() > 0) return;
-  unwritten_bytes_ = 0;
-  writing_.spawn(write());
-}
-
-asio::awaitable<void> Layers::write() {
-  try {
-    auto sync = [this] { store_.sync(); };
-    co_await os::offload(pool_, sync);
-  } catch (const std::exception&) {
-    // The kernel tells an error to one caller only: it is kept for who needs to know.
-    write_failure_ = std::current_exception();
-  }
-}
-
-void Layers::check_written() {
-  if (write_failure_) std::rethrow_exception(std::exchange(write_failure_, nullptr));
-}
-
 asio::awaitable<void> Layers::drain() {
   co_await unpacking_.drain();
   co_await making_blobs_.drain();
   co_await downloads_.drain();
-  co_await writing_.join();
 }
 
 }  // namespace kiln::ops

@@ -6,14 +6,12 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "builder/ops/blob_downloads.h"
 #include "builder/ops/unpacker.h"
-#include "builder/os/task_group.h"
 #include "builder/solver/executor.h"
 #include "builder/solver/in_flight.h"
 #include "builder/store/store.h"
@@ -65,10 +63,6 @@ class Layers {
 
   [[nodiscard]] int compression_threads() const noexcept { return processors_; }
 
-  /// Throws, once, what went wrong when unpacked layers were written to the disk in the background.
-  /// After Store::sync(), which waits for that.
-  void check_written();
-
   /// Waits until no background work is left.
   boost::asio::awaitable<void> drain();
 
@@ -91,8 +85,6 @@ class Layers {
   boost::asio::awaitable<store::LayerRow> row(store::LayerId layer);
   boost::asio::awaitable<std::size_t> count_to_top_implied(solver::Stack stack);
   boost::asio::awaitable<std::filesystem::path> implied_of(solver::Stack stack);
-  void begin_to_write();
-  boost::asio::awaitable<void> write();
 
   store::Store& store_;
   boost::asio::thread_pool& pool_;
@@ -100,9 +92,6 @@ class Layers {
   BlobDownloads downloads_;
   Unpacker unpacker_;
   solver::InFlight<bool> unpacking_;
-  std::uint64_t unwritten_bytes_ = 0;  ///< unpacked since the last write to the disk began
-  std::exception_ptr write_failure_;
-  os::TaskGroup writing_;
   solver::InFlight<bool> making_blobs_;
 };
 
