@@ -24,8 +24,8 @@ using store::Disposable;
 
 namespace {
 
-constexpr std::chrono::milliseconds kBusyInterval{250};
-constexpr std::chrono::milliseconds kNearInterval{50};  ///< when the cap is near
+constexpr std::chrono::milliseconds kBusyInterval{100};
+constexpr std::chrono::milliseconds kNearInterval{20};  ///< when the cap is near
 constexpr std::chrono::milliseconds kIdleInterval{60'000};
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::chrono::milliseconds kFirstRetry{1'000};
@@ -35,6 +35,8 @@ constexpr std::int64_t kAgesNs = 3600 * kSecond;
 /// there is room for what builds finish meanwhile, and so that not every step makes one.
 constexpr std::uint64_t kBegin = 90;
 constexpr std::uint64_t kEnd = 80;
+/// Above that the cap may be reached before the next look, if that is not soon.
+constexpr std::uint64_t kNear = 60;
 
 std::string megabytes(std::uint64_t bytes) {
   return fmt::format("{}.{} MB", bytes / 1'000'000, bytes / 100'000 % 10);
@@ -148,7 +150,7 @@ std::uint64_t Collector::min_free_bytes() const {
 }
 
 bool Collector::is_near() const {
-  return limits_.max_bytes > 0 && sizes_.sum() > limits_.max_bytes / 100 * kEnd;
+  return limits_.max_bytes > 0 && sizes_.sum() > limits_.max_bytes / 100 * kNear;
 }
 
 /// What a collection should free now.
