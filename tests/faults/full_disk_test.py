@@ -106,11 +106,22 @@ class FullDiskTest(kilntest.KilnTest):
         self.free(daemon)
         self.assertEqual((self.check_works(daemon, context) / "into/large").stat().st_size, 4 * MIB)
 
+    def test_a_copy_that_is_packed_and_fills_the_disk(self):
+        daemon = self.small_daemon()
+        self.warm(daemon)
+        large = random.Random(4).randbytes(4 * MIB)  # does not compress
+        context = self.context({"Dockerfile": "FROM busybox\nCOPY large /\n", "large": large})
+        self.leave(daemon, 2 * MIB)
+        self.says_full(daemon, self.build(daemon, context, "-t", "large", code=1), "Dockerfile:2")
+        self.assertNotIn("large", daemon.kiln("images").out)
+        self.free(daemon)
+        self.assertEqual((self.check_works(daemon, context) / "large").read_bytes(), large)
+
     def test_an_image_whose_blob_fills_the_disk(self):
         daemon = self.small_daemon()
         self.warm(daemon)
         large = random.Random(4).randbytes(4 * MIB)  # does not compress: the blob is as large again
-        context = self.context({"Dockerfile": "FROM busybox\nCOPY large /\n", "large": large})
+        context = self.context({"Dockerfile": "FROM busybox\nCOPY large /\nWORKDIR /looks-at-it\n", "large": large})
         self.leave(daemon, 6 * MIB)
         self.says_full(daemon, self.build(daemon, context, "-t", "large", code=1))
         self.assertNotIn("large", daemon.kiln("images").out)

@@ -107,8 +107,13 @@ class Proxy:
         if headers.get("Transfer-Encoding", "") != "chunked":
             return reader.read(int(headers.get("Content-Length", 0)))
         body = b""
-        while size := int(reader.readline(), 16):
-            body += reader.read(size)
+        while True:
+            line = reader.readline()
+            if not line:
+                raise ConnectionResetError("the rest of the body does not come")
+            if int(line, 16) == 0:
+                break
+            body += reader.read(int(line, 16))
             reader.readline()
         reader.readline()
         headers.replace_header("Transfer-Encoding", "identity")
