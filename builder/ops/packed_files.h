@@ -31,7 +31,7 @@ class PackedFiles final : public layer::OutsideFiles {
   /// Forgets the file at `path`, if there is one: it is replaced.
   void remove(std::string_view path);
   [[nodiscard]] bool contains(std::string_view path) const;
-  [[nodiscard]] bool empty() const noexcept { return files_.empty(); }
+  /// Of all that were put, also of what was replaced since.
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return total_bytes_; }
 
   [[nodiscard]] const Names* in(std::string_view directory) const override;

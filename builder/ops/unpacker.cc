@@ -82,7 +82,7 @@ asio::awaitable<Unpacked> Unpacker::unpack_blob(const store::LayerRow& layer,
   co_return std::move(*result);
 }
 
-/// BlobDownloads the layer's blob unless it is here, and unpacks it while it arrives: nullopt when
+/// Downloads the layer's blob unless it is here, and unpacks it while it arrives: nullopt when
 /// that has not come about. Then the blob is here.
 asio::awaitable<std::optional<Unpacked>> Unpacker::unpack_download(
     const store::LayerRow& layer,
@@ -105,7 +105,7 @@ asio::awaitable<void> Unpacker::fetch_for(Arrival& arrival,
   arrival.begun.set();  // also when there was nothing to download
 }
 
-/// Unpacks a arrival. What goes wrong with that is left to the download to say, or to the
+/// Unpacks an arrival. What goes wrong with that is left to the download to say, or to the
 /// unpacking of the blob that it leaves.
 asio::awaitable<void> Unpacker::follow(Arrival& arrival,
                                        const store::LayerRow& layer,

@@ -24,7 +24,7 @@ class Unpacker {
            boost::asio::thread_pool& pool,
            int processors);
 
-  /// BlobDownloads the blob that `layer` names unless it is here, and unpacks it, while it arrives
+  /// Downloads the blob that `layer` names unless it is here, and unpacks it, while it arrives
   /// where that pays. A blob that was damaged in the store is downloaded again. Blob and snapshot
   /// are verified and in place afterwards.
   boost::asio::awaitable<Unpacked> unpack(store::LayerRow layer,
