@@ -2,8 +2,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -69,6 +71,14 @@ std::size_t FileSource::read(MutableBytes buffer) {
     if (count >= 0) return static_cast<std::size_t>(count);
     if (errno != EINTR) throw system_error(errno, "read " + name_);
   }
+}
+
+bool spread_subdirectories(const std::filesystem::path& directory) {
+  const Fd fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  int flags = 0;
+  if (::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags) != 0) return false;
+  flags |= FS_TOPDIR_FL;
+  return ::ioctl(fd.get(), FS_IOC_SETFLAGS, &flags) == 0;
 }
 
 TempDir::TempDir(const std::filesystem::path& parent, std::string_view prefix) {

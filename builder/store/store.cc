@@ -42,6 +42,7 @@ os::FileLock own(const fs::path& root) {
 void make_layout(const fs::path& root) {
   for (const char* name : {"snapshots", "tmp", "builds", "cache-mounts"})
     make_directory(root / name, 0700);
+  os::spread_subdirectories(root / "tmp");  // where every tree is made, snapshots too
   make_directory(root / "blobs", 0755);
   make_directory(root / "blobs" / "sha256", 0755);
   const fs::path layout = root / "oci-layout";

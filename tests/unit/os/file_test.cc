@@ -2,6 +2,10 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <thread>
@@ -93,6 +97,22 @@ TEST_F(FileTest, ALockIsHeldByOneAndNamesItsOwner) {
     EXPECT_FALSE(FileLock::try_acquire(path("lock")));
   }
   EXPECT_TRUE(FileLock::try_acquire(path("lock")));
+}
+
+TEST_F(FileTest, SubdirectoriesAreSpreadWhereTheFileSystemCan) {
+  struct statfs kind{};
+  ASSERT_EQ(::statfs(scratch_.path().c_str(), &kind), 0);
+  const bool taken = spread_subdirectories(scratch_.path());
+  if (kind.f_type == EXT4_SUPER_MAGIC) EXPECT_TRUE(taken);
+  if (!taken) GTEST_SKIP() << "the file system takes no such hint";
+  const Fd fd = open_file(scratch_.path(), O_RDONLY | O_DIRECTORY);
+  int flags = 0;
+  ASSERT_EQ(::ioctl(fd.get(), FS_IOC_GETFLAGS, &flags), 0);
+  EXPECT_TRUE(flags & FS_TOPDIR_FL);
+}
+
+TEST_F(FileTest, SpreadingIsOnlyAHint) {
+  EXPECT_FALSE(spread_subdirectories("/proc"));
 }
 
 TEST(ToRfc3339, WritesTheFractionOnlyWhenThereIsOne) {

@@ -2,11 +2,15 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <set>
+#include <vector>
 
 #include "proto/error.h"
 #include "proto/oci.h"
@@ -36,6 +40,24 @@ TEST_F(StoreTest, SnapshotsAreNobodysButRoots) {
     ASSERT_EQ(::stat((root() / name).c_str(), &status), 0);
     EXPECT_EQ(status.st_mode & 07777U, 0700U) << name;
   }
+}
+
+// Inodes that were freed within the last minutes make ext4 slow: see spread_subdirectories.
+TEST_F(StoreTest, TreesBeginInDifferentGroupsOfInodesOnExt4) {
+  open();
+  struct statfs kind{};
+  ASSERT_EQ(::statfs(root().c_str(), &kind), 0);
+  if (kind.f_type != EXT4_SUPER_MAGIC) GTEST_SKIP() << "not ext4";
+  if (kind.f_files < 1'000'000) GTEST_SKIP() << "too small to have many groups";
+  std::vector<os::TempDir> made;
+  std::set<ino_t> groups;
+  for (int i = 0; i < 8; ++i) {
+    struct stat status{};
+    made.push_back(store().make_temp("tree"));
+    ASSERT_EQ(::stat(made.back().path().c_str(), &status), 0);
+    groups.insert(status.st_ino / 8192);  // mke2fs makes groups of about this
+  }
+  EXPECT_GT(groups.size(), 4U);
 }
 
 TEST_F(StoreTest, WhatWasStoredIsThereAfterReopening) {
