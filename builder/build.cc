@@ -18,6 +18,7 @@
 #include "builder/image_store.h"
 #include "builder/os/offload.h"
 #include "builder/os/task_group.h"
+#include "builder/platform_image.h"
 #include "builder/prepare.h"
 #include "builder/remote_cache.h"
 #include "builder/step.h"
@@ -41,7 +42,7 @@ struct PlatformBuild {
   std::shared_ptr<dockerfile::Lowered> lowered;
   std::unique_ptr<solver::Solver> solver;
   solver::Stack stack;
-  std::optional<oci::Descriptor> manifest;
+  std::optional<PlatformImage> image;
 };
 
 /// One build from request to result; the methods in the order in which they run.
@@ -157,10 +158,9 @@ class Build {
     if (needs_tree(request_)) co_await unpack_layers(product.stack, caller_, steps_, parts_);
     if (!needs_image(request_)) co_return product;
     const auto step = std::make_shared<Step>(caller_.events, steps_, "exporting to image");
-    for (PlatformBuild& one : platforms)
-      co_await assemble(one, step);
+    co_await with_early_sync(assemble(platforms, step), parts_);
     const bool alone = platforms.size() == 1 && !wants_index();
-    product.image = alone ? *platforms.front().manifest : co_await join(platforms);
+    product.image = alone ? platforms.front().image->manifest : co_await join(platforms);
     product.names = co_await name_image(*product.image, request_.tags, parts_);
     step->done();
     co_return product;
@@ -260,51 +260,24 @@ class Build {
         });
   }
 
-  asio::awaitable<void> assemble(PlatformBuild& one, std::shared_ptr<Step> step) {
-    const std::vector<store::LayerRow> layers =
-        co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
-    const std::string cache = co_await cache_->image_cache(solved(one));
-    auto work = [&] {
-      oci::ImageConfig config = image::complete_config(
-          one.lowered->config, layers, new_steps(one, layers), one.lowered->source_date_epoch);
-      config.cache = cache;
-      return image::store_image(parts_.store.blobs(), config, layers);
-    };
-    one.manifest = co_await os::offload(parts_.pool, work);
-    lease_.add(one.manifest->digest);
-    config_digest_ = co_await read_config_digest(one.manifest->digest);
-    lease_.add(Digest::parse(config_digest_));
-  }
-
-  /// New steps with the dates of their layers: the top layers of the stack, in order.
-  static std::vector<image::NewStep> new_steps(const PlatformBuild& one,
-                                               const std::vector<store::LayerRow>& layers) {
-    std::size_t made = 0;
-    for (const dockerfile::StepHistory& step : one.lowered->history)
-      made += step.vertex ? 1 : 0;
-    check(made <= layers.size(), "every step made one layer");
-    std::size_t next = layers.size() - made;
-    std::vector<image::NewStep> steps;
-    for (const dockerfile::StepHistory& step : one.lowered->history) {
-      image::NewStep one_step{step.entry, std::nullopt};
-      if (step.vertex) one_step.layer_created_ns = layers[next++].created_ns;
-      steps.push_back(std::move(one_step));
+  asio::awaitable<void> assemble(std::vector<PlatformBuild>& platforms,
+                                 std::shared_ptr<Step> step) {
+    for (PlatformBuild& one : platforms) {
+      std::vector<store::LayerRow> layers =
+          co_await parts_.layers.with_blobs(one.stack, caller_.credentials, step);
+      std::string cache = co_await cache_->image_cache(solved(one));
+      one.image =
+          co_await store_platform_image(*one.lowered, std::move(layers), std::move(cache), parts_);
+      lease_.add(one.image->manifest.digest);
+      lease_.add(one.image->config);
+      config_digest_ = one.image->config.str();
     }
-    return steps;
-  }
-
-  asio::awaitable<std::string> read_config_digest(Digest manifest) {
-    auto work = [&] {
-      return oci::parse_manifest(parts_.store.blobs().read(manifest, oci::kMaxDocumentBytes))
-          .config.digest.str();
-    };
-    co_return co_await os::offload(parts_.pool, work);
   }
 
   asio::awaitable<oci::Descriptor> join(const std::vector<PlatformBuild>& platforms) {
     std::vector<oci::Descriptor> manifests;
     for (const PlatformBuild& one : platforms)
-      manifests.push_back(*one.manifest);
+      manifests.push_back(one.image->manifest);
     auto work = [&] { return image::store_index(parts_.store.blobs(), std::move(manifests)); };
     oci::Descriptor index = co_await os::offload(parts_.pool, work);
     lease_.add(index.digest);
