@@ -1,5 +1,5 @@
--- The database of a store, version 1 (PRAGMA user_version). database.cc holds the table of steps
--- that bring an older file to the newest version; this file is its first step.
+-- The database of a store, version 1 (PRAGMA user_version). schema_steps.cc holds the steps
+-- that bring an older file to the newest version; this file is the first of them.
 --
 -- Digests of images and layers are text ("sha256:" and 64 hex digits), so that a person can read
 -- them; those of the many files are 32 raw bytes. Times are nanoseconds since 1970 UTC, sizes are

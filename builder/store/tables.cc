@@ -1,7 +1,7 @@
 // The connection, its transactions, and the tables of images and resolutions.
 #include <fmt/format.h>
 
-#include <array>
+#include <cstddef>
 
 #include "builder/os/file.h"
 #include "builder/store/database.h"
@@ -13,50 +13,14 @@ namespace kiln::store {
 
 namespace {
 
-/// Step N brings a file of version N to version N + 1; a new file starts at 0. Steps are never
-/// changed, only added.
-const std::array<const char*, 6> kSteps{
-    kSchemaSql,
-    "ALTER TABLE records ADD COLUMN content_key TEXT NOT NULL DEFAULT '';"
-    "CREATE INDEX records_by_content ON records (content_key) WHERE content_key <> '';",
-    // Those of a layer's directories that its tar has no entry for; of no other layer's snapshot.
-    "CREATE TABLE implied_directories (layer INTEGER NOT NULL REFERENCES layers (id) ON DELETE "
-    "CASCADE, path BLOB NOT NULL, PRIMARY KEY (layer, path)) WITHOUT ROWID;",
-    // What builds are listed with; the nearest record of a step that is not in the cache is looked
-    // for by name; the file lists (store/file_lists.h) that records were made of.
-    "ALTER TABLE builds ADD COLUMN target TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE builds ADD COLUMN names TEXT NOT NULL DEFAULT '';"
-    "ALTER TABLE builds ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE builds ADD COLUMN cached_steps INTEGER NOT NULL DEFAULT 0;"
-    "CREATE INDEX builds_by_start ON builds (started_ns);"
-    "CREATE INDEX records_by_name ON records (name);"
-    "CREATE INDEX records_by_title ON records (substr(name, instr(name, '] ') + 2 * (instr(name, "
-    "'] ') > 0)));"
-    "CREATE TABLE record_files (record INTEGER NOT NULL REFERENCES records (id) ON DELETE CASCADE, "
-    "list TEXT NOT NULL, PRIMARY KEY (record, list)) WITHOUT ROWID;"
-    "CREATE INDEX record_files_by_list ON record_files (list);",
-    // Snapshots that are a difference from another layer's (0: none), and what makes the next run
-    // of an instruction quick.
-    "ALTER TABLE layers ADD COLUMN delta_of INTEGER NOT NULL DEFAULT 0;"
-    "ALTER TABLE layers ADD COLUMN predecessor INTEGER NOT NULL DEFAULT 0;"
-    "CREATE TABLE layer_blocks (layer INTEGER PRIMARY KEY REFERENCES layers (id) ON DELETE "
-    "CASCADE, "
-    "blocks BLOB NOT NULL);"
-    "CREATE TABLE copies (instruction TEXT PRIMARY KEY, whole INTEGER NOT NULL REFERENCES layers "
-    "(id) ON DELETE CASCADE, files BLOB NOT NULL, newest INTEGER NOT NULL);"
-    "CREATE INDEX copies_by_whole ON copies (whole);",
-    // The digests of files whose inode numbers are neighbours, in one row (tables_files.cc).
-    "DROP TABLE file_digests;"
-    "CREATE TABLE file_blocks (id INTEGER PRIMARY KEY, device INTEGER NOT NULL, block INTEGER NOT "
-    "NULL, files BLOB NOT NULL, UNIQUE (device, block));"};
-
 void migrate(Connection& connection) {
   std::int64_t version = 0;
   {
     Query query(connection.prepared("PRAGMA user_version"));
     if (query.step()) version = query.integer(0);
   }
-  const auto newest = static_cast<std::int64_t>(kSteps.size());
+  const auto steps = schema_steps();
+  const auto newest = static_cast<std::int64_t>(steps.size());
   if (version > newest) {
     throw Error(Errc::invalid_input,
                 "the store's database has version {}, this program knows up to {}: use the newer "
@@ -65,7 +29,7 @@ void migrate(Connection& connection) {
   }
   for (; version < newest; ++version) {
     connection.execute("BEGIN IMMEDIATE");
-    connection.execute(kSteps[static_cast<std::size_t>(version)]);
+    connection.execute(steps[static_cast<std::size_t>(version)]);
     connection.execute(fmt::format("PRAGMA user_version = {}; COMMIT", version + 1).c_str());
   }
 }
