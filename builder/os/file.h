@@ -66,9 +66,9 @@ class TempDir {
 };
 
 /// Tells the file system that the subdirectories of a directory have nothing to do with each other
-/// (FS_TOPDIR_FL, chattr(1) +T): ext4 then begins each in another group of inodes. Beside trees that
-/// were just removed it would look at each of their inodes for every new file, since it gives out
-/// none that was freed within the last minutes. A hint: false where the file system takes none.
+/// (FS_TOPDIR_FL, chattr(1) +T): ext4 then begins each in another group of inodes. Beside trees
+/// that were just removed it would look at each of their inodes for every new file, since it gives
+/// out none that was freed within the last minutes. A hint: false where the file system takes none.
 bool spread_subdirectories(const std::filesystem::path& directory);
 
 /// Removes a tree, root's and container's files alike, however deep; nothing is followed, and no
