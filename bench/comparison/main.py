@@ -1,5 +1,6 @@
 """The command: what is asked for, what is done with it, in order."""
 import argparse
+import collections
 import contextlib
 import json
 import os
@@ -17,13 +18,19 @@ from comparison.verify import Verifier
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
+def family(name):
+    """What several workloads' names begin with: "pull" of "pull-40"."""
+    return name.split("-")[0]
+
+
 def arguments():
     names = [workload.name for workload in workloads.ALL]
+    families = [word for word, count in collections.Counter(map(family, names)).items() if count > 1]
     parser = argparse.ArgumentParser(prog="bench/compare", description=(
         "Runs the same work with Kiln and the other builders, interleaved, checks each result, and compares."),
-        epilog=f"Workloads: {', '.join(names)}. Builders: {', '.join(peers.NAMES)}.")
+        epilog=f"Workloads: {', '.join(names)}; several: {', '.join(families)}. Builders: {', '.join(peers.NAMES)}.")
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="runs of each workload (default: %(default)s)")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="WORKLOAD")
+    parser.add_argument("--only", nargs="+", choices=names + families, default=names, metavar="WORKLOAD")
     parser.add_argument("--peers", nargs="+", choices=peers.NAMES, default=list(peers.NAMES), metavar="BUILDER",
                         help="these builders only; without kiln there are no ratios")
     parser.add_argument("--scale", type=float, default=1, metavar="X",
@@ -82,7 +89,7 @@ def compare(site, options):
     runner = Runner(site, builders, options.runs, say)
     verifier = Verifier(site)
     for make in workloads.ALL:
-        if make.name not in options.only:
+        if not {make.name, family(make.name)} & set(options.only):
             continue
         workload = make(site, verifier)
         document["workloads"].append(results.of_workload(workload, runner.run(workload)))
