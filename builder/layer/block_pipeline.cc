@@ -15,11 +15,13 @@ constexpr std::size_t kSlotsPerThread = 4;
 
 }  // namespace
 
-BlockPipeline::BlockPipeline(std::unique_ptr<BlockFormat> format,
-                             Sink& next,
-                             int threads,
-                             BlockReuse reuse)
-    : format_(std::move(format)), next_(next), reuse_(reuse), sizes_(format_->sizes()) {
+BlockPipeline::BlockPipeline(
+    std::unique_ptr<BlockFormat> format, Sink& next, int threads, BlockReuse reuse, Sha256* input)
+    : format_(std::move(format)),
+      next_(next),
+      reuse_(reuse),
+      input_(input),
+      sizes_(format_->sizes()) {
   const auto count = static_cast<std::size_t>(std::max(threads, 1));
   slots_.resize(kSlotsPerThread * count);
   threads_.reserve(count);
@@ -37,27 +39,49 @@ BlockPipeline::~BlockPipeline() {
 
 void BlockPipeline::work() {
   Tools tools;
+  std::unique_lock lock(mutex_);
   while (true) {
-    Slot* mine = nullptr;
-    {
-      std::unique_lock lock(mutex_);
-      work_ready_.wait(lock, [this] { return stopping_ || taken_ < submitted_; });
-      if (stopping_) return;
-      mine = &slot(taken_++);
-    }
-    std::exception_ptr error;
-    try {
-      compress(*mine, tools);
-    } catch (...) {
-      error = std::current_exception();
-    }
-    {
-      const std::lock_guard lock(mutex_);
-      mine->error = std::move(error);
-      mine->done = true;
-    }
-    work_done_.notify_one();
+    work_ready_.wait(lock, [this] { return stopping_ || can_hash() || taken_ < submitted_; });
+    if (stopping_) return;
+    // Hashing first: it is done in order, so it must not fall behind.
+    if (can_hash())
+      hash_next(lock);
+    else
+      compress_next(lock, tools);
   }
+}
+
+void BlockPipeline::hash_next(std::unique_lock<std::mutex>& lock) {
+  Slot& next = slot(hashed_);
+  hashing_ = true;
+  if (taken_ < submitted_) work_ready_.notify_one();  // this thread was woken to compress
+  lock.unlock();
+  std::exception_ptr error;
+  try {
+    input_->update(Bytes(next.in).first(next.in_bytes));
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  if (error) next.error = std::move(error);
+  hashing_ = false;
+  ++hashed_;
+  work_done_.notify_one();
+}
+
+void BlockPipeline::compress_next(std::unique_lock<std::mutex>& lock, Tools& tools) {
+  Slot& mine = slot(taken_++);
+  lock.unlock();
+  std::exception_ptr error;
+  try {
+    compress(mine, tools);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  lock.lock();
+  if (error) mine.error = std::move(error);
+  mine.done = true;
+  work_done_.notify_one();
 }
 
 void BlockPipeline::compress(Slot& mine, Tools& tools) const {
@@ -79,8 +103,9 @@ bool BlockPipeline::write_oldest(bool wait) {
   Slot& oldest = slot(written_);
   {
     std::unique_lock lock(mutex_);
-    if (!wait && !oldest.done) return false;
-    work_done_.wait(lock, [&] { return oldest.done; });
+    const auto is_ready = [&] { return oldest.done && (input_ == nullptr || hashed_ > written_); };
+    if (!wait && !is_ready()) return false;
+    work_done_.wait(lock, is_ready);
   }
   if (oldest.error) std::rethrow_exception(oldest.error);
   const Bytes compressed = Bytes(oldest.out).first(oldest.out_bytes);

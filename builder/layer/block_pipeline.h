@@ -4,6 +4,7 @@
 // output does not depend on the number of threads, and a block that an earlier blob has already is
 // taken from there instead of being compressed again: the bytes are the same. The next sink is
 // called by the writing thread only.
+// The input's digest is computed by the same threads, one of them at a time.
 #pragma once
 
 #include <condition_variable>
@@ -18,6 +19,7 @@
 #include "builder/layer/block_cut.h"
 #include "builder/layer/block_table.h"
 #include "proto/bytes.h"
+#include "proto/digest.h"
 
 namespace kiln::layer {
 
@@ -44,9 +46,13 @@ class BlockFormat {
 
 class BlockPipeline final : public Sink {
  public:
-  /// `next` and what `reuse` refers to outlive the pipeline. 4 x threads blocks are in memory at
-  /// most.
-  BlockPipeline(std::unique_ptr<BlockFormat> format, Sink& next, int threads, BlockReuse reuse);
+  /// `next`, what `reuse` refers to and `input`, which hashes what is written, outlive the
+  /// pipeline. 4 x threads blocks are in memory at most.
+  BlockPipeline(std::unique_ptr<BlockFormat> format,
+                Sink& next,
+                int threads,
+                BlockReuse reuse,
+                Sha256* input);
   BlockPipeline(const BlockPipeline&) = delete;
   BlockPipeline& operator=(const BlockPipeline&) = delete;
   ~BlockPipeline() override;
@@ -66,13 +72,20 @@ class BlockPipeline final : public Sink {
     bool done = false;
   };
 
-  Slot& slot(std::uint64_t block) { return slots_[block % slots_.size()]; }
-  void work();
   /// What each thread has of its own; made when it is needed.
   struct Tools {
     std::unique_ptr<BlockCompressor> compressor;
     std::optional<BlockHasher> hasher;
   };
+
+  Slot& slot(std::uint64_t block) { return slots_[block % slots_.size()]; }
+  void work();
+  /// With mutex_ held: whether a block waits to be hashed, and no thread does that.
+  [[nodiscard]] bool can_hash() const noexcept {
+    return input_ != nullptr && !hashing_ && hashed_ < submitted_;
+  }
+  void hash_next(std::unique_lock<std::mutex>& lock);
+  void compress_next(std::unique_lock<std::mutex>& lock, Tools& tools);
   void compress(Slot& mine, Tools& tools) const;
   void submit();
   bool write_oldest(bool wait);
@@ -80,6 +93,7 @@ class BlockPipeline final : public Sink {
   std::unique_ptr<BlockFormat> format_;
   Sink& next_;
   BlockReuse reuse_;
+  Sha256* input_;
   BlockSizes sizes_;
   std::vector<Slot> slots_;
   std::uint64_t written_ = 0;  // blocks passed to next_; only the writing thread looks at it
@@ -90,6 +104,8 @@ class BlockPipeline final : public Sink {
   std::condition_variable work_done_;
   std::uint64_t submitted_ = 0;
   std::uint64_t taken_ = 0;
+  std::uint64_t hashed_ = 0;
+  bool hashing_ = false;
   bool stopping_ = false;
 
   std::vector<std::jthread> threads_;

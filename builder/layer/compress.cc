@@ -13,12 +13,16 @@ namespace {
 
 class PlainSink final : public Sink {
  public:
-  explicit PlainSink(Sink& next) : next_(next) {}
-  void write(Bytes bytes) override { next_.write(bytes); }
+  PlainSink(Sink& next, Sha256* input) : next_(next), input_(input) {}
+  void write(Bytes bytes) override {
+    if (input_ != nullptr) input_->update(bytes);
+    next_.write(bytes);
+  }
   void finish() override { next_.finish(); }
 
  private:
   Sink& next_;
+  Sha256* input_;
 };
 
 /// The longest of the magic numbers below.
@@ -49,17 +53,15 @@ bool is_xz(std::string_view head) {
 
 }  // namespace
 
-std::unique_ptr<Sink> make_compressor(Compression compression,
-                                      Sink& next,
-                                      int threads,
-                                      BlockReuse reuse) {
+std::unique_ptr<Sink> make_compressor(
+    Compression compression, Sink& next, int threads, BlockReuse reuse, Sha256* input) {
   switch (compression) {
     case Compression::none:
-      return std::make_unique<PlainSink>(next);
+      return std::make_unique<PlainSink>(next, input);
     case Compression::gzip:
-      return std::make_unique<BlockPipeline>(make_gzip_format(), next, threads, reuse);
+      return std::make_unique<BlockPipeline>(make_gzip_format(), next, threads, reuse, input);
     case Compression::zstd:
-      return std::make_unique<BlockPipeline>(make_zstd_format(), next, threads, reuse);
+      return std::make_unique<BlockPipeline>(make_zstd_format(), next, threads, reuse, input);
   }
   throw Error(Errc::internal, "unknown compression {}", static_cast<int>(compression));
 }

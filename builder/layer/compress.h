@@ -7,6 +7,7 @@
 
 #include "builder/layer/block_table.h"
 #include "proto/bytes.h"
+#include "proto/digest.h"
 
 namespace kiln::layer {
 
@@ -16,11 +17,13 @@ enum class Compression { none = 0, gzip = 1, zstd = 2 };
 /// (block_cut.h); they are compressed side by side by `threads` threads and written in order, at
 /// most 4 x threads in memory. finish() ends the stream and finishes `next`. gzip: one member a
 /// block (RFC 1952 2.2), zstd: one frame a block (RFC 8878 "multiple frames"). `reuse` does not
-/// change the bytes; without compression there are no blocks.
+/// change the bytes; without compression there are no blocks. `input`, if there is one, hashes what
+/// is written to the sink, by its threads too: it is complete when finish() returns.
 [[nodiscard]] std::unique_ptr<Sink> make_compressor(Compression compression,
                                                     Sink& next,
                                                     int threads,
-                                                    BlockReuse reuse = {});
+                                                    BlockReuse reuse = {},
+                                                    Sha256* input = nullptr);
 
 /// Looks at the first bytes and gives the uncompressed stream: gzip (several members too), zstd
 /// (several frames too), xz and bzip2 where `archives` allows them, or the bytes as they are. Owns

@@ -84,6 +84,7 @@ long TarWriter::pass_on(archive* handle, void* self, const void* bytes, std::siz
     // Told to the caller by check(), not to libarchive: after a fatal error it leaks its state.
     me.failure_ = std::current_exception();
   }
+  me.count_bytes_ += size;
   return static_cast<long>(size);
 }
 

@@ -45,6 +45,8 @@ class TarWriter {
   void content(Bytes bytes);
   /// Ends the archive; does not finish the sink.
   void close();
+  /// What was passed to the sink.
+  [[nodiscard]] std::uint64_t count_bytes() const noexcept { return count_bytes_; }
 
  private:
   struct FreeArchive {
@@ -60,6 +62,7 @@ class TarWriter {
   TarTimes times_;
   std::exception_ptr failure_;
   std::string path_;
+  std::uint64_t count_bytes_ = 0;
   std::unique_ptr<archive_entry, FreeEntry> entry_;
   bool abandoned_ = false;
   std::unique_ptr<archive, FreeArchive> archive_;  // last: freeing it calls pass_on

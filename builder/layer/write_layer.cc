@@ -59,7 +59,11 @@ class LayerTar {
     }
   }
 
-  void close() { tar_.close(); }
+  /// Returns the size of the whole tar.
+  std::uint64_t close() {
+    tar_.close();
+    return tar_.count_bytes();
+  }
 
  private:
   using Inode = std::pair<dev_t, ino_t>;
@@ -188,15 +192,16 @@ class FollowedSink final : public Sink {
   store::GrowingBlob* growing_;
 };
 
-void write_tar(const std::filesystem::path& directory,
-               Sink& sink,
-               const WriteOptions& options,
-               bool whiteouts,
-               const std::stop_token& stop) {
+/// Returns how many bytes that is.
+std::uint64_t write_tar(const std::filesystem::path& directory,
+                        Sink& sink,
+                        const WriteOptions& options,
+                        bool whiteouts,
+                        const std::stop_token& stop) {
   const os::Dir root = os::Dir::open(directory);
   LayerTar tar(sink, options, whiteouts, stop);
   walk_tree(root, whiteouts, options.outside, stop, [&](Visit& visit) { tar.add(visit); });
-  tar.close();
+  return tar.close();
 }
 
 }  // namespace
@@ -210,20 +215,20 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   FollowedSink followed(writer, options.growing);
   HashingSink blob_hash(followed);
   BlockTable blocks(options.earlier != nullptr ? options.earlier->key() : make_block_key());
-  const std::unique_ptr<Sink> compressor =
-      make_compressor(options.compression, blob_hash, options.threads, {options.earlier, &blocks});
-  HashingSink tar_hash(*compressor);
-  write_tar(snapshot, tar_hash, options, true, stop);
-  tar_hash.finish();
+  Sha256 tar_hash;
+  const std::unique_ptr<Sink> compressor = make_compressor(
+      options.compression, blob_hash, options.threads, {options.earlier, &blocks}, &tar_hash);
+  const std::uint64_t tar_bytes = write_tar(snapshot, *compressor, options, true, stop);
+  compressor->finish();
 
   const Digest digest = blob_hash.digest();
-  LayerBlob layer{DiffId{tar_hash.digest()},
+  LayerBlob layer{DiffId{tar_hash.finish()},
                   oci::Descriptor{std::string(layer_media_type(options.compression)),
                                   digest,
                                   blob_hash.count_bytes(),
                                   {},
                                   {}},
-                  tar_hash.count_bytes(), std::move(blocks)};
+                  tar_bytes, std::move(blocks)};
   blobs.commit(std::move(writer), digest);
   if (options.growing != nullptr) options.growing->finish(layer.descriptor);
   return layer;

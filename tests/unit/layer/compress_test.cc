@@ -109,6 +109,21 @@ TEST(Compress, GzipIsAtMostATenthLargerThanGzips) {
   EXPECT_LT(static_cast<double>(ours.size()), 1.1 * static_cast<double>(gz.size()));
 }
 
+TEST(Compress, HashesWhatIsWrittenWhateverTheThreadsDo) {
+  for (const Compression how : {Compression::none, Compression::gzip, Compression::zstd}) {
+    for (const int threads : {1, 4}) {
+      for (const auto& [name, text] : cases()) {
+        StringSink out(1U << 30);
+        Sha256 input;
+        const auto sink = make_compressor(how, out, threads, {}, &input);
+        sink->write(as_bytes(text));
+        sink->finish();
+        EXPECT_EQ(input.finish(), sha256(text)) << name << ", " << threads << " threads";
+      }
+    }
+  }
+}
+
 TEST(Compress, AFailingSinkFailsTheWriterAndEndsTheThreads) {
   class Full final : public Sink {
    public:
