@@ -47,11 +47,12 @@ asio::awaitable<void> EarlyPush::upload(Reference repository,
                                         os::Event& ended) {
   try {
     solver::PhaseTimer timer(listener_, Phase::push, repository.familiar());
+    store::AsyncBlobReader reader(blob);
     // Nothing can be opened before something is there.
-    if (co_await blob->more(0)) {
+    if (co_await reader.more(0)) {
       const registry::GrowingSource source{
-          [blob] { return blob->open(); },
-          [blob](std::uint64_t read_bytes) { return blob->more(read_bytes); },
+          [&reader] { return reader.open(); },
+          [&reader](std::uint64_t read_bytes) { return reader.more(read_bytes); },
           [blob] { return blob->descriptor().value(); }};
       if (co_await registry_.put_growing_blob(repository, source, credentials_))
         timer.stop(blob->descriptor()->size_bytes);

@@ -174,24 +174,6 @@ class LayerTar {
   std::vector<std::byte> buffer_ = std::vector<std::byte>(kReadBytes);
 };
 
-/// Says how much of a blob is there.
-class FollowedSink final : public Sink {
- public:
-  FollowedSink(store::BlobWriter& writer, store::GrowingBlob* growing)
-      : writer_(writer), growing_(growing) {
-    if (growing_ != nullptr) growing_->begin(writer_.path());
-  }
-  void write(Bytes bytes) override {
-    writer_.write(bytes);
-    if (growing_ != nullptr) growing_->grow(writer_.size_bytes());
-  }
-  void finish() override { writer_.finish(); }
-
- private:
-  store::BlobWriter& writer_;
-  store::GrowingBlob* growing_;
-};
-
 /// Returns how many bytes that is.
 std::uint64_t write_tar(const std::filesystem::path& directory,
                         Sink& sink,
@@ -211,9 +193,10 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
                       const store::BlobStore& blobs,
                       std::stop_token stop) {
   // tar → diff id → compressor → digest and size → blob, in one pass
-  store::BlobWriter writer = blobs.writer();
-  FollowedSink followed(writer, options.growing);
-  HashingSink blob_hash(followed);
+  store::GrowingBlob unobserved(blobs);
+  store::GrowingBlob& growing = options.growing != nullptr ? *options.growing : unobserved;
+  const std::unique_ptr<Sink> file = growing.open();
+  HashingSink blob_hash(*file);
   BlockTable blocks(options.earlier != nullptr ? options.earlier->key() : make_block_key());
   Sha256 tar_hash;
   const std::unique_ptr<Sink> compressor = make_compressor(
@@ -221,16 +204,14 @@ LayerBlob write_layer(const std::filesystem::path& snapshot,
   const std::uint64_t tar_bytes = write_tar(snapshot, *compressor, options, true, stop);
   compressor->finish();
 
-  const Digest digest = blob_hash.digest();
   LayerBlob layer{DiffId{tar_hash.finish()},
                   oci::Descriptor{std::string(layer_media_type(options.compression)),
-                                  digest,
+                                  blob_hash.digest(),
                                   blob_hash.count_bytes(),
                                   {},
                                   {}},
                   tar_bytes, std::move(blocks)};
-  blobs.commit(std::move(writer), digest);
-  if (options.growing != nullptr) options.growing->finish(layer.descriptor);
+  growing.commit(layer.descriptor);
   return layer;
 }
 

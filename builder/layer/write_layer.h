@@ -31,8 +31,8 @@ struct WriteOptions {
   const EarlierBlob* earlier = nullptr;
   /// Further files of the layer; outlives the call.
   const OutsideFiles* outside = nullptr;
-  /// Follows the blob while it is written, and is finished when it is in the store; outlives the
-  /// call.
+  /// What the blob is written through when others read it meanwhile. Outlives the call, whose
+  /// failure leaves it open.
   store::GrowingBlob* growing = nullptr;
 };
 

@@ -98,7 +98,7 @@ asio::awaitable<bool> BlobDownloads::fetch_now(oci::Descriptor blob,
   solver::PhaseTimer timer(listener, Phase::pull, item);
   co_await registry_.get_blob(Reference::parse(origin), blob, open, credentials, progress);
   timer.stop(blob.size_bytes);
-  auto commit = [&] { arrival->blob->commit(blob.digest); };
+  auto commit = [&] { arrival->blob->commit(blob); };
   co_await os::offload(pool_, commit);
   co_return true;
 }

@@ -10,11 +10,11 @@
 #include <memory>
 #include <string>
 
-#include "builder/ops/arriving_blob.h"
 #include "builder/os/task_group.h"
 #include "builder/solver/executor.h"
 #include "builder/solver/in_flight.h"
 #include "builder/store/blob_store.h"
+#include "builder/store/growing_blob.h"
 #include "proto/oci.h"
 #include "registry-client/client.h"
 
@@ -23,9 +23,9 @@ namespace kiln::ops {
 /// A download from before it begins until it is over.
 struct Arrival {
   Arrival(boost::asio::any_io_executor executor, const store::BlobStore& blobs)
-      : blob(std::make_shared<ArrivingBlob>(blobs)), begun(std::move(executor)) {}
+      : blob(std::make_shared<store::GrowingBlob>(blobs)), begun(std::move(executor)) {}
 
-  std::shared_ptr<ArrivingBlob> blob;
+  std::shared_ptr<store::GrowingBlob> blob;
   os::Event begun;     ///< the first bytes are to come, or the download is over
   bool taken = false;  ///< somebody downloads
   bool over = false;   ///< committed or failed, or there was nothing to do

@@ -1,7 +1,5 @@
 #include "builder/ops/packed_layer.h"
 
-#include <boost/asio/this_coro.hpp>
-
 #include "builder/ops/layer_blob.h"
 #include "builder/os/cancellable.h"
 #include "builder/solver/phase_timer.h"
@@ -15,14 +13,14 @@ namespace {
 /// What is packed in less time than an upload takes to begin is not worth to be followed.
 constexpr std::uint64_t kMinFollowedBytes = 16UL * 1024 * 1024;
 
-/// Whoever follows a blob that is given up learns of it.
+/// A blob that is written for others to read, and closed when it is done or given up.
 class Followed {
  public:
-  explicit Followed(asio::any_io_executor loop)
-      : blob_(std::make_shared<store::GrowingBlob>(std::move(loop))) {}
+  explicit Followed(const store::BlobStore& blobs)
+      : blob_(std::make_shared<store::GrowingBlob>(blobs)) {}
   Followed(const Followed&) = delete;
   Followed& operator=(const Followed&) = delete;
-  ~Followed() { blob_->abandon(); }
+  ~Followed() { blob_->close(); }
   [[nodiscard]] const std::shared_ptr<store::GrowingBlob>& blob() const noexcept { return blob_; }
 
  private:
@@ -46,7 +44,7 @@ asio::awaitable<solver::Stack> add_packed_layer(Workshop& workshop,
   co_await workshop.store.database().run(read);
   std::optional<Followed> followed;
   if (begun && files.total_bytes() >= kMinFollowedBytes) {
-    followed.emplace(co_await asio::this_coro::executor);
+    followed.emplace(workshop.store.blobs());
     sources.growing = followed->blob().get();
     begun(followed->blob());
   }

@@ -51,12 +51,13 @@ Unpacked unpack_layer(store::Store& store,
 
 std::optional<Unpacked> unpack_arriving(store::Store& store,
                                         const store::LayerRow& row,
-                                        const std::shared_ptr<ArrivingBlob>& blob,
+                                        const std::shared_ptr<store::GrowingBlob>& blob,
                                         const std::stop_token& stop) {
   while (true) {
     try {
-      return unpack_layer(store, row, ArrivingBlob::read(blob, stop), stop);
-    } catch (const BegunAgain&) {
+      return unpack_layer(store, row, std::make_unique<store::BlockingBlobReader>(blob, stop),
+                          stop);
+    } catch (const store::BegunAgain&) {
       continue;
     } catch (const Error&) {
       return std::nullopt;

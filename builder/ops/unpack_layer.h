@@ -7,7 +7,7 @@
 #include <stop_token>
 
 #include "builder/layer/apply_layer.h"
-#include "builder/ops/arriving_blob.h"
+#include "builder/store/growing_blob.h"
 #include "builder/store/store.h"
 
 namespace kiln::ops {
@@ -25,9 +25,10 @@ struct Unpacked {
 
 /// The same of a blob that is being downloaded, once more when that begins again. nullopt when
 /// anything fails: the bytes were not verified, so it says nothing. Blocks.
-[[nodiscard]] std::optional<Unpacked> unpack_arriving(store::Store& store,
-                                                      const store::LayerRow& row,
-                                                      const std::shared_ptr<ArrivingBlob>& blob,
-                                                      const std::stop_token& stop);
+[[nodiscard]] std::optional<Unpacked> unpack_arriving(
+    store::Store& store,
+    const store::LayerRow& row,
+    const std::shared_ptr<store::GrowingBlob>& blob,
+    const std::stop_token& stop);
 
 }  // namespace kiln::ops

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <cerrno>
+#include <limits>
+#include <utility>
 
 #include "builder/os/file.h"
 #include "proto/error.h"
@@ -17,9 +19,12 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Less is not worth a reader's turn.
+/// Less is not worth an asynchronous reader's turn.
 constexpr std::uint64_t kStepBytes = 256UL * 1024;
+constexpr std::uint64_t kOnlyTheEnd = std::numeric_limits<std::uint64_t>::max();
 
+/// Reads a file to its present end, by a position of its own: descriptors of one opening share
+/// theirs.
 class PartSource final : public Source {
  public:
   explicit PartSource(os::Fd file) : file_(std::move(file)) {}
@@ -39,85 +44,56 @@ class PartSource final : public Source {
   off_t at_ = 0;
 };
 
+Error unfinished() {
+  return Error(Errc::unavailable, "a blob that was being written is not finished");
+}
+
 }  // namespace
 
-GrowingBlob::GrowingBlob(asio::any_io_executor loop)
-    : loop_(std::move(loop)), changed_(loop_, asio::steady_timer::time_point::max()) {}
+class GrowingBlob::Writer final : public Sink {
+ public:
+  explicit Writer(GrowingBlob& blob) : blob_(blob) {}
 
-void GrowingBlob::begin(const std::filesystem::path& file) {
-  os::Fd opened = os::open_file(file, O_RDONLY);
-  {
-    const std::lock_guard lock(mutex_);
-    file_ = std::move(opened);
+  void write(Bytes bytes) override {
+    blob_.file_->write(bytes);
+    const std::lock_guard lock(blob_.mutex_);
+    blob_.size_bytes_ = blob_.file_->size_bytes();
+    blob_.tell_readers();
   }
-  wake();
-}
+  void finish() override { blob_.file_->finish(); }
 
-void GrowingBlob::grow(std::uint64_t size_bytes) {
-  {
-    const std::lock_guard lock(mutex_);
-    size_bytes_ = size_bytes;
-  }
-  wake();
-}
+ private:
+  GrowingBlob& blob_;
+};
 
-void GrowingBlob::finish(oci::Descriptor descriptor) {
-  {
-    const std::lock_guard lock(mutex_);
-    descriptor_ = std::move(descriptor);
-  }
-  wake();
-}
-
-void GrowingBlob::abandon() noexcept {
-  {
-    const std::lock_guard lock(mutex_);
-    if (descriptor_) return;
-    abandoned_ = true;
-  }
-  wake();
-}
-
-/// The timer is the event loop's: it is cancelled there, once for all that changed meanwhile.
-void GrowingBlob::wake() {
-  {
-    const std::lock_guard lock(mutex_);
-    if (std::exchange(waking_, true)) return;
-  }
-  asio::post(loop_, [self = shared_from_this()] {
-    {
-      const std::lock_guard lock(self->mutex_);
-      self->waking_ = false;
-    }
-    self->changed_.cancel();
-  });
-}
-
-asio::awaitable<void> GrowingBlob::wait() {
-  boost::system::error_code woken;
-  co_await changed_.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-  // Woken and cancelled look alike.
-  const auto cancelled = co_await asio::this_coro::cancellation_state;
-  if (cancelled.cancelled() != asio::cancellation_type::none)
-    throw boost::system::system_error(asio::error::operation_aborted);
-}
-
-std::unique_ptr<Source> GrowingBlob::open() const {
+std::unique_ptr<Sink> GrowingBlob::open() {
+  file_.reset();
+  file_.emplace(blobs_.writer());
+  os::Fd bytes = os::open_file(file_->path(), O_RDONLY);
   const std::lock_guard lock(mutex_);
-  return std::make_unique<PartSource>(file_.duplicate());
+  bytes_ = std::move(bytes);
+  ++attempt_;
+  size_bytes_ = 0;
+  tell_readers();
+  return std::make_unique<Writer>(*this);
 }
 
-asio::awaitable<bool> GrowingBlob::more(std::uint64_t read_bytes) {
-  while (true) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (descriptor_) co_return read_bytes < descriptor_->size_bytes;
-      if (abandoned_)
-        throw Error(Errc::unavailable, "a blob that was being written is not finished");
-      if (size_bytes_ >= read_bytes + kStepBytes) co_return true;
-    }
-    co_await wait();
-  }
+void GrowingBlob::commit(oci::Descriptor descriptor) {
+  check(file_ && file_->size_bytes() == descriptor.size_bytes, "a blob is committed as it is");
+  BlobWriter file(std::move(*file_));
+  file_.reset();
+  blobs_.commit(std::move(file), descriptor.digest);
+  const std::lock_guard lock(mutex_);
+  descriptor_ = std::move(descriptor);
+  tell_readers();
+}
+
+void GrowingBlob::close() noexcept {
+  file_.reset();
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+  if (!descriptor_) bytes_ = os::Fd();
+  tell_readers();
 }
 
 std::optional<oci::Descriptor> GrowingBlob::descriptor() const {
@@ -126,13 +102,93 @@ std::optional<oci::Descriptor> GrowingBlob::descriptor() const {
 }
 
 asio::awaitable<bool> GrowingBlob::ended() {
+  const auto loop = co_await asio::this_coro::executor;
   while (true) {
+    std::shared_ptr<os::Event> changed;
     {
       const std::lock_guard lock(mutex_);
-      if (descriptor_ || abandoned_) co_return descriptor_.has_value();
+      if (descriptor_ || closed_) co_return descriptor_.has_value();
+      changed = add_waiter(kOnlyTheEnd, loop);
     }
-    co_await wait();
+    co_await changed->wait();
   }
+}
+
+/// Whether a reader of that attempt who waits for the blob to have that size has something to do.
+bool GrowingBlob::concerns(std::uint64_t attempt, std::uint64_t wanted_bytes) const noexcept {
+  return attempt_ != attempt || size_bytes_ >= wanted_bytes || descriptor_ || closed_;
+}
+
+std::shared_ptr<os::Event> GrowingBlob::add_waiter(std::uint64_t wanted_bytes,
+                                                   asio::any_io_executor loop) {
+  auto event = std::make_shared<os::Event>(loop);
+  waiters_.push_back({attempt_, wanted_bytes, std::move(loop), event});
+  return event;
+}
+
+/// With the lock held.
+void GrowingBlob::tell_readers() {
+  changed_.notify_all();
+  std::erase_if(waiters_, [this](const Waiter& waiter) {
+    if (waiter.event.expired()) return true;  // cancelled
+    if (!concerns(waiter.attempt, waiter.wanted_bytes)) return false;
+    asio::post(waiter.loop, [weak = waiter.event] {
+      if (const auto event = weak.lock()) event->set();
+    });
+    return true;
+  });
+}
+
+BlockingBlobReader::BlockingBlobReader(std::shared_ptr<GrowingBlob> blob, std::stop_token stop)
+    : blob_(std::move(blob)), stop_(std::move(stop)) {
+  const std::lock_guard lock(blob_->mutex_);
+  if (!blob_->bytes_) throw unfinished();
+  attempt_ = blob_->attempt_;
+  bytes_ = std::make_unique<PartSource>(blob_->bytes_.duplicate());
+}
+
+std::size_t BlockingBlobReader::read(MutableBytes buffer) {
+  const std::uint64_t there = wait() - read_bytes_;
+  const MutableBytes wanted = buffer.first(std::min<std::uint64_t>(buffer.size(), there));
+  if (wanted.empty()) return 0;
+  const std::size_t count = bytes_->read(wanted);
+  if (count == 0) throw Error(Errc::unavailable, "a blob was cut short while it was read");
+  read_bytes_ += count;
+  return count;
+}
+
+/// How many bytes there are: more than were read, or all of the blob.
+std::uint64_t BlockingBlobReader::wait() {
+  std::unique_lock lock(blob_->mutex_);
+  blob_->changed_.wait(lock, stop_, [this] { return blob_->concerns(attempt_, read_bytes_ + 1); });
+  if (stop_.stop_requested()) throw Error(Errc::cancelled, "read a blob: cancelled");
+  if (blob_->attempt_ != attempt_) throw BegunAgain{};
+  if (blob_->closed_ && !blob_->descriptor_) throw unfinished();
+  return blob_->size_bytes_;
+}
+
+asio::awaitable<bool> AsyncBlobReader::more(std::uint64_t read_bytes) {
+  const auto loop = co_await asio::this_coro::executor;
+  while (true) {
+    std::shared_ptr<os::Event> changed;
+    {
+      const std::lock_guard lock(blob_->mutex_);
+      if (attempt_ == 0) attempt_ = blob_->attempt_;
+      if (blob_->attempt_ != attempt_)
+        throw Error(Errc::unavailable, "a blob that was being read was begun again");
+      if (blob_->descriptor_) co_return read_bytes < blob_->size_bytes_;
+      if (blob_->closed_) throw unfinished();
+      if (blob_->size_bytes_ >= read_bytes + kStepBytes) co_return true;
+      changed = blob_->add_waiter(read_bytes + kStepBytes, loop);
+    }
+    co_await changed->wait();
+  }
+}
+
+std::unique_ptr<Source> AsyncBlobReader::open() const {
+  const std::lock_guard lock(blob_->mutex_);
+  if (blob_->attempt_ != attempt_ || !blob_->bytes_) throw unfinished();
+  return std::make_unique<PartSource>(blob_->bytes_.duplicate());
 }
 
 }  // namespace kiln::store
