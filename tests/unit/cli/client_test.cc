@@ -103,8 +103,8 @@ TEST_F(ClientTest, AnErrorAnswerToAStreamIsAnErrorToo) {
 
 TEST_F(ClientTest, AStreamWithoutALastEventIsALostConnection) {
   std::string text;
-  const TinyServer server(
-      socket_, [&](const ReceivedRequest&, int socket) { write_all(socket, text, "socket"); });
+  TinyServer server(socket_,
+                    [&](const ReceivedRequest&, int socket) { write_all(socket, text, "socket"); });
   const std::string event = "{\"event\":\"step_started\",\"step\":1}\n";
   for (const std::string& broken :
        {stream_head() + chunk(event), stream_head() + chunk(event) + chunk("")}) {
@@ -112,6 +112,7 @@ TEST_F(ClientTest, AStreamWithoutALastEventIsALostConnection) {
     EXPECT_THROW(
         static_cast<void>(client().follow({.method = "POST", .target = "/x"}, progress_, none)),
         ConnectionError);
+    server.settle();
   }
 }
 
@@ -119,7 +120,7 @@ TEST_F(ClientTest, HandsCredentialsOverOnASecondConnection) {
   std::mutex mutex;
   std::condition_variable changed;
   std::string received;
-  const TinyServer server(socket_, [&](const ReceivedRequest& request, int socket) {
+  TinyServer server(socket_, [&](const ReceivedRequest& request, int socket) {
     std::unique_lock lock(mutex);
     if (request.line.starts_with("POST /kiln/v1/credentials/")) {
       received = request.line + " " + request.body;
@@ -142,6 +143,7 @@ TEST_F(ClientTest, HandsCredentialsOverOnASecondConnection) {
   const Outcome outcome =
       client().follow({.method = "POST", .target = "/x"}, progress_, credentials);
   EXPECT_TRUE(std::holds_alternative<Finished>(outcome));
+  server.settle();
   EXPECT_EQ(
       received,
       R"(POST /kiln/v1/credentials/t%2F1 HTTP/1.1 {"username":"ghcr.io-user","password":"pw"})");

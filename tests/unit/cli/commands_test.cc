@@ -24,7 +24,9 @@ class KilnTest : public testing::Test {
  protected:
   ProcessResult run(std::vector<std::string> args, std::string_view input = "") {
     args.insert(args.begin(), {KILN_BINARY, "--host", "unix://" + socket_});
-    return run_process(args, input).value();
+    ProcessResult result = run_process(args, input).value();
+    if (server_) server_->settle();
+    return result;
   }
 
   /// Answers every request with `text`, and keeps the last request.

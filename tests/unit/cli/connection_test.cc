@@ -40,7 +40,7 @@ TEST(Connection, PassesDescriptorsWithTheFirstBytes) {
   const Scratch scratch;
   scratch.write("a.txt", "from a");
   ReceivedRequest received;
-  const TinyServer server(scratch / "s.sock", [&](const ReceivedRequest& request, int socket) {
+  TinyServer server(scratch / "s.sock", [&](const ReceivedRequest& request, int socket) {
     received.line = request.line;
     received.body = request.body;
     for (const Fd& fd : request.descriptors)
@@ -56,6 +56,7 @@ TEST(Connection, PassesDescriptorsWithTheFirstBytes) {
       {.method = "POST", .target = "/x", .body = body, .descriptors = {folder.get(), file.get()}});
   EXPECT_EQ(receive_all(*connection), "{}");
   EXPECT_EQ(connection->response().status(), 200U);
+  server.settle();
   EXPECT_EQ(received.line, "POST /x HTTP/1.1");
   EXPECT_EQ(received.body.size(), body.size());
   ASSERT_EQ(received.descriptors.size(), 2U);
@@ -82,9 +83,8 @@ TEST(Connection, ReadsAChunkedAnswerThatArrivesByteByByte) {
 TEST(Connection, TellsABrokenAnswerFromAWholeOne) {
   const Scratch scratch;
   std::string text;
-  const TinyServer server(scratch / "s.sock", [&](const ReceivedRequest&, int socket) {
-    write_all(socket, text, "socket");
-  });
+  TinyServer server(scratch / "s.sock",
+                    [&](const ReceivedRequest&, int socket) { write_all(socket, text, "socket"); });
   for (const std::string& broken :
        {std::string(), std::string("HTTP/1.1 200"), stream_head() + chunk("one\n"),
         std::string("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")}) {
@@ -93,6 +93,7 @@ TEST(Connection, TellsABrokenAnswerFromAWholeOne) {
     ASSERT_TRUE(connection.has_value());
     connection->send({.target = "/x"});
     EXPECT_THROW(receive_all(*connection), ConnectionError) << broken;
+    server.settle();
   }
 }
 

@@ -79,10 +79,20 @@ TinyServer::~TinyServer() {
   connections_.clear();
 }
 
+void TinyServer::settle() {
+  std::vector<std::jthread> answered;
+  {
+    const std::lock_guard lock(mutex_);
+    answered.swap(connections_);
+  }
+  answered.clear();  // joins
+}
+
 void TinyServer::accept_all() {
   for (;;) {
     Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!socket) return;
+    const std::lock_guard lock(mutex_);
     connections_.emplace_back([this, socket = std::move(socket)] {
       ReceivedRequest request;
       if (read_request(socket.get(), request)) handler_(request, socket.get());

@@ -31,11 +31,16 @@ class TinyServer {
   TinyServer& operator=(const TinyServer&) = delete;
   ~TinyServer();
 
+  /// Waits until the handlers of all requests that were answered have returned: what they recorded
+  /// can be looked at.
+  void settle();
+
  private:
   void accept_all();
 
   Handler handler_;
   Fd listener_;
+  std::mutex mutex_;
   std::vector<std::jthread> connections_;
   std::jthread acceptor_;
 };
