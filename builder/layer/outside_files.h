@@ -32,7 +32,7 @@ class OutsideFiles {
     std::uint64_t size_bytes = 0;
   };
   /// Opens one for reading its content once, from the start.
-  [[nodiscard]] virtual Opened open(std::size_t file) const = 0;
+  [[nodiscard]] virtual Opened open(std::size_t file) = 0;
   /// Called when the content was read: throws when it may not be what was meant to be read.
   virtual void check(std::size_t file, const Opened& opened) const = 0;
 };

@@ -30,7 +30,7 @@ struct WriteOptions {
   /// call.
   const EarlierBlob* earlier = nullptr;
   /// Further files of the layer; outlives the call.
-  const OutsideFiles* outside = nullptr;
+  OutsideFiles* outside = nullptr;
   /// What the blob is written through when others read it meanwhile. Outlives the call, whose
   /// failure leaves it open.
   store::GrowingBlob* growing = nullptr;

@@ -188,7 +188,7 @@ struct Acted {
   std::vector<std::string> warnings;
   std::optional<EarlierCopy> made_on;  ///< the workspace holds a difference from that
   CopyJournal journal{};
-  std::shared_ptr<const Packing> packing{};  ///< the workspace lacks what that has
+  std::shared_ptr<Packing> packing{};  ///< the workspace lacks what that has
 };
 
 /// Names of owners mean what the layers below the copy say, not what an earlier copy put there.

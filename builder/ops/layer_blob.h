@@ -18,8 +18,8 @@ struct BlobSources {
   std::vector<std::string> implied;
   std::optional<store::LayerRow> predecessor;  ///< store::LayerRow::predecessor
   std::string predecessor_blocks;
-  const layer::OutsideFiles* outside = nullptr;  ///< layer::WriteOptions::outside
-  store::GrowingBlob* growing = nullptr;         ///< layer::WriteOptions::growing
+  layer::OutsideFiles* outside = nullptr;  ///< layer::WriteOptions::outside
+  store::GrowingBlob* growing = nullptr;   ///< layer::WriteOptions::growing
 };
 
 /// Blocks.

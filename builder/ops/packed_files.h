@@ -1,8 +1,11 @@
 // The regular files of a copy that go from their source straight into the layer's blob.
 //
 // Where a copy's result is never mounted, writing its files would only be done to read them again.
+// Files are opened a little before their turn, so that the disk brings many at a time.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
@@ -11,6 +14,7 @@
 
 #include "builder/layer/outside_files.h"
 #include "builder/ops/selection.h"
+#include "builder/os/fd.h"
 
 namespace kiln::ops {
 
@@ -35,7 +39,7 @@ class PackedFiles final : public layer::OutsideFiles {
   [[nodiscard]] std::uint64_t total_bytes() const noexcept { return total_bytes_; }
 
   [[nodiscard]] const Names* in(std::string_view directory) const override;
-  [[nodiscard]] Opened open(std::size_t file) const override;
+  [[nodiscard]] Opened open(std::size_t file) override;
   void check(std::size_t file, const Opened& opened) const override;
 
  private:
@@ -45,11 +49,16 @@ class PackedFiles final : public layer::OutsideFiles {
     layer::Attributes attributes;
   };
 
+  os::Fd take(std::size_t file);
+  void open_next();
+
   std::deque<SourceTree> trees_;
   std::deque<std::vector<SelectedSource>> sources_;
   std::vector<File> files_;
   std::map<std::string, Names, std::less<>> directories_;
   std::uint64_t total_bytes_ = 0;
+  std::deque<os::Fd> ahead_;     ///< open already; closed where that failed
+  std::size_t first_ahead_ = 0;  ///< which file the first of them is
 };
 
 }  // namespace kiln::ops

@@ -32,7 +32,7 @@ class Followed {
 asio::awaitable<solver::Stack> add_packed_layer(Workshop& workshop,
                                                 solver::Stack base,
                                                 std::shared_ptr<snapshot::Workspace> workspace,
-                                                const PackedFiles& files,
+                                                PackedFiles& files,
                                                 solver::Listener listener,
                                                 BlobObserver begun,
                                                 store::LayerId predecessor) {

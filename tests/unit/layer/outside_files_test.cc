@@ -31,7 +31,7 @@ class FilesElsewhere final : public OutsideFiles {
     return found == directories_.end() ? nullptr : &found->second;
   }
 
-  [[nodiscard]] Opened open(std::size_t file) const override {
+  [[nodiscard]] Opened open(std::size_t file) override {
     Opened opened{os::open_file(paths_.at(file), O_RDONLY), {}, 0};
     struct stat status{};
     EXPECT_EQ(::fstat(opened.fd.get(), &status), 0);
@@ -89,7 +89,7 @@ class OutsideFilesInLayer : public ::testing::Test {
     files_.add("", "top");
   }
 
-  LayerBlob write(const fs::path& snapshot, const OutsideFiles* outside) {
+  LayerBlob write(const fs::path& snapshot, OutsideFiles* outside) {
     WriteOptions options;
     options.outside = outside;
     return write_layer(snapshot, options, blobs_, {});
