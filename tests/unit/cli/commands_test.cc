@@ -24,9 +24,14 @@ class KilnTest : public testing::Test {
  protected:
   ProcessResult run(std::vector<std::string> args, std::string_view input = "") {
     args.insert(args.begin(), {KILN_BINARY, "--host", "unix://" + socket_});
+    settle();  // what was looked at may be written again
     ProcessResult result = run_process(args, input).value();
-    if (server_) server_->settle();
+    settle();
     return result;
+  }
+
+  void settle() {
+    if (server_) server_->settle();
   }
 
   /// Answers every request with `text`, and keeps the last request.
